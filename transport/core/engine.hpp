@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// engine.hpp: how do this node and its peers exchange messages reliably over several links? (design D7)
+//
+// The engine is sans-IO: bytes and a time in, bytes and a next deadline out. It makes no system call, knows no clock and
+// no thread, and draws its random numbers from the generator it is given, so that the simulator replays a run from its
+// seed. One engine serves all peers of a node; each peer is a Session of its own.
+//
+//   datagram in ──► on_datagram ─┐                      ┌─► next_event     messages, peers up and down
+//   time ─────────► on_time      ├─► sessions, paths ───┤
+//   message out ──► send         ┘                      └─► next_transmit  datagrams, in batches of equal size
+//
+// Threads:  one; the agent's strand, or the simulator.
+// Not here: sockets and timers (agent/link_pump.hpp), what a message says (wire/message.hpp).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "transport/base/buffer.hpp"
+#include "transport/base/clock.hpp"
+#include "transport/base/ids.hpp"
+#include "transport/base/result.hpp"
+#include "transport/core/address.hpp"
+
+namespace qnet::core {
+
+/// Who this node is in this life.
+struct LocalNode {
+  NodeId id;
+  std::string name;
+  Incarnation incarnation;
+};
+
+/// Times and bounds; every one is an option of qnetd. Defaults: transport.md 3.6, issue numbers.
+struct EngineConfig {
+  Duration probe_interval_active = std::chrono::milliseconds(10);
+  Duration probe_interval_idle = std::chrono::seconds(1);
+  Duration link_dead_after = std::chrono::milliseconds(40);
+  Duration call_grace = std::chrono::milliseconds(250);
+  Duration session_hold = std::chrono::seconds(10);
+  std::size_t peers_max = 256;
+  std::size_t connections_max = 65536;                  // per session
+  std::size_t connection_credit_bytes = 4u << 20;       // start; what a peer may have us hold per connection
+  std::size_t session_credit_bytes = 64u << 20;
+};
+
+/// Why a session ended or a peer cannot be reached.
+enum class DownReason : std::uint8_t {
+  kNeverSeen,   ///< no handshake has completed yet
+  kSilent,      ///< no link alive for call_grace
+  kRefused,     ///< the host answers, no agent listens (ICMP port unreachable)
+  kRestarted,   ///< it came back with a new incarnation: what was open is gone
+  kGoodbye,     ///< it said so
+  kVersion,     ///< no common protocol version
+};
+std::string_view text_of(DownReason reason);
+
+struct PeerUp {
+  PeerId peer;
+  Incarnation incarnation;
+};
+/// Calls to this peer fail from now on. The session itself may still come back with the same incarnation within
+/// session_hold (then PeerUp follows with that incarnation, and handles are still good).
+struct PeerDown {
+  PeerId peer;
+  Incarnation incarnation;  // of the life that was lost
+  DownReason reason;
+};
+/// That life of the peer is over for good (restart, goodbye, session_hold): everything it had open here is to be closed.
+struct PeerGone {
+  PeerId peer;
+  Incarnation incarnation;
+};
+/// One whole message, in order within its connection, delivered once.
+struct MessageArrived {
+  PeerId peer;
+  Incarnation incarnation;
+  ConnectionId connection;  // opened by whichever side; see is_own
+  bool is_own = false;      // we opened this connection: the message is a reply; else a request
+  std::uint8_t priority = 0;
+  Buffer body;
+};
+/// The peer has closed a connection that it opened: no more requests will come on it.
+struct ConnectionClosed {
+  PeerId peer;
+  ConnectionId connection;
+};
+using Event = std::variant<PeerUp, PeerDown, PeerGone, MessageArrived, ConnectionClosed>;
+
+/// One or several datagrams to one address: `segment_bytes` each, the last one may be shorter.
+struct Transmit {
+  LinkId link;
+  Address to;
+  std::size_t segment_bytes = 0;
+  ByteView datagrams;  // valid until the next call of next_transmit()
+};
+
+struct LinkProperties {
+  std::string name;                    // "en0"
+  std::size_t datagram_bytes_max = 1200;  // payload of one datagram
+  bool can_batch = false;              // several segments per Transmit are welcome (UDP GSO)
+};
+
+struct PathView {
+  LinkId link;
+  Address address;
+  bool is_up = false;
+  Duration round_trip{};
+};
+
+/// Counters of the engine; only ever grow. Shown by `qnet stats`.
+struct EngineStatistics {
+  std::uint64_t datagrams_received = 0, datagrams_sent = 0, bytes_received = 0, bytes_sent = 0;
+  std::uint64_t datagrams_malformed = 0;   // dropped by the decoder
+  std::uint64_t datagrams_unknown = 0;     // no such session
+  std::uint64_t frames_retransmitted = 0, frames_duplicate = 0;
+  std::uint64_t messages_sent = 0, messages_delivered = 0;
+  std::uint64_t sessions_opened = 0, sessions_lost = 0;
+};
+
+class Engine {
+ public:
+  using Random = std::function<std::uint64_t()>;
+
+  Engine(LocalNode node, EngineConfig config, Random random);
+  ~Engine();
+
+  /// Links first, then peers. At most 8 links.
+  LinkId add_link(LinkProperties properties);
+  /// ENOSPC above peers_max, EEXIST for a second peer of that name.
+  Result<PeerId> add_peer(std::string_view name, Instant now);
+  /// A way to a peer: an address of it as seen from our link.
+  void add_path(PeerId peer, LinkId link, const Address& address, Instant now);
+
+  void on_datagram(LinkId link, const Address& from, ByteView datagram, Instant now);
+  /// Call when deadline() has come; calling earlier or later is harmless.
+  void on_time(Instant now);
+  /// The kernel says that `to` did not take our datagram: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH.
+  void on_send_error(LinkId link, const Address& to, int error, Instant now);
+
+  bool is_up(PeerId peer) const;
+  /// 0 while no session exists.
+  Incarnation incarnation_of(PeerId peer) const;
+  DownReason down_reason_of(PeerId peer) const;
+
+  /// Opens an ordered stream to the peer. EHOSTDOWN while the peer is not up; ENFILE above connections_max. It ends with
+  /// close_connection() or with its session. `policy`/`link` are the text behind "~" in the path (empty: loadbalance),
+  /// EINVAL if they mean nothing here.
+  Result<ConnectionId> open_connection(PeerId peer, std::string_view policy, std::string_view link, Instant now);
+  void close_connection(PeerId peer, ConnectionId connection, Instant now);
+
+  /// Queues one message, up to wire::kMessageBytesMax; delivered at most once, after earlier messages of the connection
+  /// and direction. A connection is answered on its own id by the side that did not open it (`is_own` false).
+  /// Errors: EHOSTDOWN no session; ESTALE the session is another life than `incarnation`.
+  /// Memory is bounded by the callers: one request in flight per local connection (agent/local_session.hpp).
+  Status send(PeerId peer, Incarnation incarnation, ConnectionId connection, bool is_own, std::uint8_t priority,
+              Buffer body, Instant now);
+
+  /// Tells all peers that this node leaves; call next_transmit() until it is empty afterwards.
+  void say_goodbye(Instant now);
+
+  /// Nothing while there is nothing to send or it must wait. Call until empty after every input.
+  std::optional<Transmit> next_transmit(Instant now);
+  std::optional<Event> next_event();
+  /// When on_time() has something to do; nothing if only an input can change that.
+  std::optional<Instant> deadline() const;
+
+  const EngineStatistics& statistics() const;
+  std::vector<PathView> paths_of(PeerId peer) const;
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace qnet::core

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// agent_ops.hpp: what does the local agent answer itself? These messages never leave the node.
+#pragma once
+
+#include "transport/wire/file_ops.hpp"
+
+namespace qnet::wire {
+
+/// Gives up a request that is still waiting on the same connection: a signal arrived. Has no reply of its own; the
+/// request is answered as always, with EINTR if it had done nothing yet.
+struct CancelRequest {
+  std::uint64_t request = 0;
+  QNET_FIELDS(request)
+};
+using CancelReply = Empty;
+
+/// Comes with the descriptor itself (SCM_RIGHTS): shows that this process holds what another one opened.
+using AdoptHandleRequest = Empty;
+using AdoptHandleReply = Empty;
+
+/// Makes a deleted directory whose path ends with `path`; the reply carries an O_PATH descriptor of it. The library
+/// makes it the kernel's working directory, so that stray relative names find nothing and /proc/self/cwd tells every
+/// later program where it is.
+struct EnterDirectoryRequest {
+  std::string_view path;                       // virtual: "/net/b/etc"
+  QNET_FIELDS(path)
+  bool is_plausible() const { return is_path(path) && path.starts_with('/'); }
+};
+using EnterDirectoryReply = Empty;
+/// The directories lie below <run folder>/.qnet-cwd/<number>/.
+inline constexpr std::string_view kWorkingDirectoryMark = "/.qnet-cwd/";
+
+/// The known nodes, the own one included: NodeEntry, one behind the other.
+using ListNodesRequest = Empty;
+struct ListNodesReply {
+  Tail entries;
+  QNET_FIELDS(entries)
+};
+enum class NodeState : std::uint8_t { kSelf = 0, kUp = 1, kDown = 2 };
+struct NodeEntry {
+  std::uint8_t state = 0;                      // NodeState
+  std::uint64_t incarnation = 0;               // 0: never seen
+  std::int64_t since_s = 0;                    // CLOCK_REALTIME of the last change of state
+  std::string_view name;
+  std::string_view reason;                     // why it is down; empty otherwise
+  QNET_FIELDS(state, incarnation, since_s, name, reason)
+};
+
+/// Counters as one JSON object of objects of integers.
+using GetStatisticsRequest = Empty;
+struct GetStatisticsReply {
+  Tail json;
+  QNET_FIELDS(json)
+};
+
+}  // namespace qnet::wire
