@@ -1,1 +1,215 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "agent/agent.hpp"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "agent/log.hpp"
+#include "agent/stats.hpp"
+
+namespace qnet::agent {
+namespace {
+
+/// Rounds of one settle(): events cause calls, calls cause datagrams.
+constexpr int kRoundsMax = 16;
+/// Should the engine ask for the same moment again and again, the loop still lets others run.
+constexpr Duration kDeadlineFloor = std::chrono::microseconds(20);
+/// Time for the executor to let go of what it runs; after that the process ends without it.
+constexpr unsigned kShutdownSeconds = 3;
+
+std::uint64_t random_number() {
+  std::uint64_t number = 0;
+  QNET_CHECK(getrandom(&number, sizeof number, 0) == sizeof number);
+  return number;
+}
+
+std::vector<std::string> names_of(const std::vector<LinkSetting>& links) {
+  std::vector<std::string> names;
+  for (const LinkSetting& link : links) names.push_back(link.name);
+  return names;
+}
+
+/// The executor's threads must not take the agent's signals: started with everything blocked.
+std::unique_ptr<exec::Executor> make_executor(const exec::ExecutorConfig& config) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  auto executor = std::make_unique<exec::Executor>(config);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return executor;
+}
+
+std::optional<Instant> earlier(std::optional<Instant> a, std::optional<Instant> b) {
+  if (!a || !b) return a ? a : b;
+  return std::min(*a, *b);
+}
+
+}  // namespace
+
+Agent::Agent(const Config& config, Belongings belongings)
+    : config_(config),
+      belongings_(std::move(belongings)),
+      signals_(io_, SIGTERM, SIGINT),
+      reactor_(io_),
+      engine_({.id = belongings_.identity.id, .name = config.name, .incarnation = belongings_.identity.incarnation},
+              config.engine, random_number),
+      pump_(reactor_, engine_),
+      completions_(reactor_),
+      first_look_(reactor_),
+      peers_(config.name, belongings_.identity.incarnation),
+      net_root_(peers_, config.prefix),
+      handles_(first_look_, belongings_.identity.incarnation.value, config.local_handles_max),
+      executor_(make_executor(config.executor)),
+      calls_(engine_, *executor_, completions_, peers_),
+      owner_(engine_, *executor_, completions_, peers_),
+      keeper_(handles_, calls_, net_root_, barriers_, [this] { router_.on_barrier_lowered(); }),
+      locks_(first_look_, calls_, barriers_, [this] { router_.on_barrier_lowered(); }),
+      own_answers_(peers_, handles_, belongings_.shadows, [this] { return statistics(); }),
+      router_({.engine = engine_,
+               .nodes = peers_,
+               .calls = calls_,
+               .handles = handles_,
+               .keeper = keeper_,
+               .locks = locks_,
+               .net_root = net_root_,
+               .own_answers = own_answers_,
+               .barriers = barriers_,
+               .first_look = first_look_},
+              names_of(config.links), config.engine.call_grace),
+      server_(reactor_, router_, config.local_connections_max) {}
+
+Agent::~Agent() = default;
+
+std::optional<Refusal> Agent::connect_peers() {
+  for (std::size_t i = 0; i < config_.links.size(); ++i) {
+    const LinkSetting& setting = config_.links[i];
+    const Result<LinkId> link = pump_.add(setting.name, std::move(belongings_.drivers[i]));
+    if (!link) return Refusal{1, "link " + setting.name + ": " + std::strerror(link.error().code)};
+  }
+  const Instant at = now();
+  for (const PeerSetting& setting : config_.peers) {
+    const Result<PeerId> peer = engine_.add_peer(setting.name, at);
+    if (!peer) return Refusal{1, "peer " + setting.name + ": " + std::strerror(peer.error().code)};
+    peers_.add(setting.name, *peer);
+    for (const PathSetting& path : setting.paths) {
+      const auto link = std::ranges::find(config_.links, path.link, &LinkSetting::name) - config_.links.begin();
+      const LinkId id{static_cast<std::uint8_t>(link)};
+      const Result<core::Address> address = pump_.driver_of(id).parse_address(path.address);
+      if (!address) return Refusal{2, "--peer " + setting.name + ": bad address \"" + path.address + "\""};
+      engine_.add_path(*peer, id, *address, at);
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> Agent::run() {
+  if (std::optional<Refusal> refusal = connect_peers()) return refusal;
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    spdlog::info("stopping signal={}", signal);
+    shut_down();
+  });
+  reactor_.start([this] { return settle(); });
+  if (const Status listening = server_.listen(config_.socket); !listening) {
+    return Refusal{1, config_.socket + ": " + std::strerror(listening.error().code)};
+  }
+  spdlog::info("ready name={} incarnation={} socket={} prefix={} links={} peers={} pid={}", config_.name,
+               belongings_.identity.incarnation.value, config_.socket, config_.prefix, config_.links.size(),
+               config_.peers.size(), getpid());
+  io_.run();
+  return std::nullopt;
+}
+
+void Agent::shut_down() {
+  const Instant at = now();
+  engine_.say_goodbye(at);
+  pump_.flush(at);
+  reactor_.stop();
+  io_.stop();
+  // A worker may be stuck in a system call that nothing ends; the kernel closes its files as well as we could.
+  std::signal(SIGALRM, [](int) { _exit(0); });
+  alarm(kShutdownSeconds);
+}
+
+std::optional<Instant> Agent::settle() {
+  ++settled_;
+  Instant at = now();
+  bool has_more = false;
+  for (int round = 0; round < kRoundsMax; ++round) {
+    bool did_something = run_completions();
+    if (const auto due = engine_.deadline(); due && *due <= at) engine_.on_time(at);
+    did_something |= run_events(at);
+    router_.on_time(at);
+    calls_.on_time(at);
+    has_more = pump_.flush(at);
+    if (!did_something) break;
+    has_more = true;
+  }
+  server_.bury();
+  if (!completions_.may_sleep()) return at;
+  if (has_more) return at;
+  std::optional<Instant> deadline = engine_.deadline();
+  if (deadline) deadline = std::max(*deadline, at + kDeadlineFloor);
+  return earlier(deadline, earlier(router_.deadline(), calls_.deadline()));
+}
+
+bool Agent::run_completions() {
+  if (!completions_.take(taken_)) return false;
+  for (CompletionQueue::Completion& completion : taken_) {
+    ++completions_taken_;
+    const bool is_owners = (completion.token & OwnerService::kTokenBit) != 0;
+    if (is_owners) owner_.on_completion(completion.token, std::move(completion.reply), now());
+    else calls_.on_completion(completion.token, std::move(completion.reply));
+  }
+  taken_.clear();
+  return true;
+}
+
+bool Agent::run_events(Instant at) {
+  bool did_something = false;
+  while (std::optional<core::Event> event = engine_.next_event()) {
+    on_event(*event, at);
+    did_something = true;
+  }
+  return did_something;
+}
+
+void Agent::on_event(core::Event& event, Instant at) {
+  if (auto* message = std::get_if<core::MessageArrived>(&event)) {
+    if (message->is_own) calls_.on_reply_message(std::move(*message), at);
+    else owner_.on_request(std::move(*message), at);
+  } else if (const auto* up = std::get_if<core::PeerUp>(&event)) {
+    peers_.on_up(*up);
+    spdlog::info("peer up node={} incarnation={}", peers_.name_of(NodeRef::peer(up->peer)), up->incarnation.value);
+    calls_.on_peer_up(*up, at);
+    router_.on_peer_up(up->peer);
+  } else if (const auto* down = std::get_if<core::PeerDown>(&event)) {
+    peers_.on_down(*down);
+    spdlog::info("peer down node={} reason=\"{}\"", peers_.name_of(NodeRef::peer(down->peer)),
+                 core::text_of(down->reason));
+    calls_.on_peer_down(*down);
+  } else if (const auto* gone = std::get_if<core::PeerGone>(&event)) {
+    calls_.on_peer_gone(*gone);
+    owner_.on_peer_gone(*gone);
+  }
+}
+
+std::string Agent::statistics() const {
+  return statistics_text({{"agent",
+                           {{"incarnation", belongings_.identity.incarnation.value},
+                            {"wakeups", settled_},
+                            {"completions", completions_taken_}}},
+                          of(engine_.statistics()),
+                          of(pump_),
+                          of(executor_->statistics()),
+                          of(handles_, keeper_, locks_, barriers_),
+                          of(router_),
+                          of(calls_),
+                          of(owner_),
+                          of(server_)});
+}
+
+}  // namespace qnet::agent

@@ -8,8 +8,12 @@
 // Threads:  any; signal-safe.
 #pragma once
 
-#include <optional>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string_view>
 
+#include "preload/state.hpp"
 #include "transport/wire/handle_name.hpp"
 
 namespace qnet::preload {
@@ -28,15 +32,26 @@ struct RemoteFd {
   bool is_directory() const { return kind == wire::HandleKind::kDirectory; }
 };
 
+/// Above this number descriptors are asked each time.
+inline constexpr int kFdNotes = 65536;
+enum class FdNote : std::uint8_t { kUnknown, kLocal, kRemote };
+extern constinit std::array<std::atomic<FdNote>, kFdNotes> fd_notes;
+
 /// True and `found` filled in if `fd` is a remote handle. Keeps errno.
 bool find_remote(int fd, RemoteFd& found);
 
-/// The one-byte answer without a system call where it is known to be local.
-bool may_be_remote(int fd);
+/// The one-byte answer without a system call where it is known to be local. Always false before the constructor has run.
+inline bool may_be_remote(int fd) {
+  if (static_cast<unsigned>(fd) >= static_cast<unsigned>(kFdNotes)) {
+    return fd >= 0 && is_started();
+  }
+  return fd_notes[static_cast<std::size_t>(fd)].load(std::memory_order_relaxed) != FdNote::kLocal &&
+         is_started();
+}
 
 void note_local(int fd);    ///< this number was just opened locally
 void note_remote(int fd);   ///< this number was just given to a remote handle
 void note_unknown(int fd);  ///< closed, received, duplicated: look again at the next use
-void note_all_unknown();    ///< close_range, exec
+void note_unknown_between(unsigned first, unsigned last);  ///< close_range
 
 }  // namespace qnet::preload

@@ -1,2 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
-int main() {}
+//
+// main.cpp: what has the user of `qnet` asked for?
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "agent/cli/cli.hpp"
+#include "agent/client/client.hpp"
+#include "agent/version.hpp"
+
+namespace qnet::cli {
+namespace {
+
+constexpr std::size_t kAnswerBytesMax = 1 << 17;
+
+}  // namespace
+
+Result<ByteView> ask(wire::Opcode opcode, std::string& room) {
+  room.resize(kAnswerBytesMax);
+  const iovec piece{room.data(), room.size()};
+  client::CallOptions options;
+  options.data_in = {&piece, 1};
+  client::Exchange exchange;
+  const Result<ByteView> answer = client::call_raw(opcode, {}, {}, exchange, options);
+  if (!answer) return fail(answer.error());
+  return as_bytes(room.data(), options.received_bytes);
+}
+
+int complain(const std::string& what, int status) {
+  std::fprintf(stderr, "qnet: %s\n", what.c_str());
+  return status;
+}
+
+int complain_about_agent(int error) {
+  if (error == ENONET) return complain(std::string("no agent answers on ") + client::socket_path(), 1);
+  return complain(std::string("the agent answers: ") + std::strerror(error), 1);
+}
+
+}  // namespace qnet::cli
+
+int main(int count, char** arguments) {
+  CLI::App app("qnet: several Linux machines that behave as one.", "qnet");
+  app.set_version_flag("--version", std::string("qnet ") + qnet::agent::kVersion);
+  app.require_subcommand(1);
+  app.fallthrough();
+  std::string socket;
+  app.add_option("--socket", socket, "where the agent listens; default: QNET_SOCKET, /run/qnet/agent.sock, …")
+      ->type_name("PATH");
+
+  bool as_json = false;
+  auto* run = app.add_subcommand("run", "run a program that sees the other nodes below /net");
+  std::vector<std::string> command;
+  run->add_option("COMMAND", command, "program and arguments; everything behind it is the program's")->required();
+  run->positionals_at_end()->fallthrough(false)->prefix_command();
+  auto* nodes = app.add_subcommand("nodes", "list the nodes");
+  nodes->add_flag("--json", as_json, "as JSON");
+  auto* stats = app.add_subcommand("stats", "show the agent's counters");
+  stats->add_flag("--json", as_json, "as JSON");
+  try {
+    app.parse(count, arguments);
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(app.help().c_str(), stdout);
+    return 0;
+  } catch (const CLI::CallForVersion&) {
+    std::printf("qnet %s\n", qnet::agent::kVersion);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return qnet::cli::complain(error.what(), 2);
+  }
+
+  if (!socket.empty()) setenv("QNET_SOCKET", socket.c_str(), 1);  // The program that `run` starts needs it, too.
+  qnet::client::configure(socket.empty() ? std::getenv("QNET_SOCKET") : socket.c_str());
+  if (*run) return qnet::cli::run_command(command);
+  if (*nodes) return qnet::cli::nodes_command(as_json);
+  return qnet::cli::stats_command(as_json);
+}

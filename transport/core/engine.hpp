@@ -28,6 +28,7 @@
 #include "transport/base/ids.hpp"
 #include "transport/base/result.hpp"
 #include "transport/core/address.hpp"
+#include "transport/wire/packet.hpp"
 
 namespace qnet::core {
 
@@ -49,6 +50,8 @@ struct EngineConfig {
   std::size_t connections_max = 65536;                  // per session
   std::size_t connection_credit_bytes = 4u << 20;       // start; what a peer may have us hold per connection
   std::size_t session_credit_bytes = 64u << 20;
+  std::uint8_t protocol_lowest = wire::kProtocolLowest;  // narrower or wider only in tests
+  std::uint8_t protocol_highest = wire::kProtocolHighest;
 };
 
 /// Why a session ended or a peer cannot be reached.

@@ -19,7 +19,7 @@ namespace qnet::link {
 struct LinkStatistics {
   std::uint64_t send_calls = 0, receive_calls = 0;
   std::uint64_t send_errors = 0;
-  std::uint64_t kernel_drops = 0;   // SO_RXQ_OVFL
+  std::uint64_t kernel_drops = 0;  // SO_RXQ_OVFL
 };
 
 class LinkDriver {
@@ -43,8 +43,8 @@ class LinkDriver {
   /// Hands over at most `burst_max` receive calls' worth of datagrams. Returns true if there may be more.
   virtual bool receive(int burst_max, const OnDatagram& on_datagram, const OnError& on_error) = 0;
 
-  /// Sends the segments; EAGAIN: the socket is full, the caller waits for writability and repeats. Other errors have been
-  /// counted and the datagrams are lost, which the engine repairs.
+  /// Sends the segments; EAGAIN: the socket is full, the caller waits for writability and repeats the call with
+  /// the same bytes. Other errors have been counted and the datagrams are lost, which the engine repairs.
   virtual Status send(const core::Address& to, ByteView datagrams, std::size_t segment_bytes) = 0;
 
   virtual const LinkStatistics& statistics() const = 0;

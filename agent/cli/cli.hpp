@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// cli.hpp: which commands does `qnet` have?
+//
+// Each returns the exit status: 0 done, 1 no agent or it refused (one line on stderr), 2 bad command line.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "transport/base/bytes.hpp"
+#include "transport/base/result.hpp"
+#include "transport/wire/opcode.hpp"
+
+namespace qnet::cli {
+
+/// Runs a program under libqnet.so; returns only if it cannot: 126, 127 as env(1) does, 1 without an agent.
+int run_command(const std::vector<std::string>& command);
+int nodes_command(bool as_json);
+int stats_command(bool as_json);
+
+/// A request without a body to the local agent; the answer lies in `room`.
+Result<ByteView> ask(wire::Opcode opcode, std::string& room);
+
+/// "qnet: <what>" on standard error.
+int complain(const std::string& what, int status);
+/// Says that there is no agent, or what it answered.
+int complain_about_agent(int error);
+
+}  // namespace qnet::cli

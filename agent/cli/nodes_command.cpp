@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/cli.hpp"
+#include "agent/client/client.hpp"
+
+namespace qnet::cli {
+namespace {
+
+const char* text_of(std::uint8_t state) {
+  switch (static_cast<wire::NodeState>(state)) {
+    case wire::NodeState::kSelf: return "self";
+    case wire::NodeState::kUp: return "up";
+    case wire::NodeState::kDown: return "down";
+  }
+  return "unknown";
+}
+
+/// "2026-03-01 12:00:00" in local time.
+std::string time_text(std::int64_t seconds) {
+  const std::time_t moment = seconds;
+  std::tm parts{};
+  char text[32] = "-";
+  if (localtime_r(&moment, &parts) != nullptr) std::strftime(text, sizeof text, "%F %T", &parts);
+  return text;
+}
+
+void print_table(const std::vector<wire::NodeEntry>& nodes) {
+  std::size_t width = 4;
+  for (const wire::NodeEntry& node : nodes) width = std::max(width, node.name.size());
+  std::printf("%-*s  %-5s  %-19s  %s\n", static_cast<int>(width), "NAME", "STATE", "SINCE", "WHY");
+  for (const wire::NodeEntry& node : nodes) {
+    std::printf("%-*.*s  %-5s  %-19s  %.*s\n", static_cast<int>(width), static_cast<int>(node.name.size()),
+                node.name.data(), text_of(node.state), time_text(node.since_s).c_str(),
+                static_cast<int>(node.reason.size()), node.reason.data());
+  }
+}
+
+void print_json(const std::vector<wire::NodeEntry>& nodes) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const wire::NodeEntry& node : nodes) {
+    list.push_back({{"name", node.name},
+                    {"state", text_of(node.state)},
+                    {"since", node.since_s},
+                    {"incarnation", node.incarnation},
+                    {"reason", node.reason}});
+  }
+  std::printf("%s\n", list.dump(2).c_str());
+}
+
+}  // namespace
+
+int nodes_command(bool as_json) {
+  std::string room;
+  const auto bytes = ask(wire::Opcode::kListNodes, room);
+  if (!bytes) return complain_about_agent(bytes.error().code);
+
+  std::vector<wire::NodeEntry> nodes;
+  for (wire::Reader in(*bytes); !in.rest().empty();) {
+    wire::NodeEntry node;
+    wire::get_field(in, node);
+    if (in.has_failed()) return complain("the agent's answer makes no sense", 1);
+    nodes.push_back(node);
+  }
+  if (as_json) print_json(nodes);
+  else print_table(nodes);
+  return 0;
+}
+
+}  // namespace qnet::cli

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/handle_keeper.hpp"
+
+#include <sys/socket.h>
+
+#include "agent/log.hpp"
+#include "transport/wire/file_ops.hpp"
+
+namespace qnet::agent {
+namespace {
+
+/// offset_bytes and may_block stand before the data of a WriteRequest.
+constexpr std::size_t kWritePrefixBytes = sizeof(std::int64_t) + sizeof(std::uint8_t);
+
+}  // namespace
+
+HandleKeeper::HandleKeeper(LocalHandles& handles, NodeCalls& calls, NetRoot& net_root, Barriers& barriers,
+                           std::function<void()> on_lowered)
+    : handles_(handles), calls_(calls), net_root_(net_root), barriers_(barriers), on_lowered_(std::move(on_lowered)) {}
+
+void HandleKeeper::on_handle_ready(LocalHandle& handle) {
+  const ssize_t count = recv(handle.end.get(), scratch_.data(), scratch_.size(), MSG_DONTWAIT);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return handles_.again(handle);
+  if (count <= 0) return close(handle);
+
+  ++statistics_.stray_writes;
+  statistics_.stray_bytes += static_cast<std::size_t>(count);
+  forward(handle, Buffer(ByteView(scratch_).first(static_cast<std::size_t>(count))));
+}
+
+void HandleKeeper::forward(LocalHandle& handle, Buffer bytes) {
+  const HandleKey key = handle.key;
+  const std::size_t count = bytes.size();
+  if (logs_debug()) spdlog::debug("stray write handle={:016x} bytes={}", key.handle.value, count);
+  if (key.node.is_root()) return handles_.again(handle);  // A directory: the bytes have nowhere to go.
+
+  const wire::WriteRequest head;  // At the current offset, may block; the data are there already.
+  QNET_CHECK(wire::encode(head, bytes.grow_front(kWritePrefixBytes)).has_value());
+  const bool is_waited_for = handle.kind == wire::HandleKind::kFile;
+  const std::uint64_t barrier = is_waited_for ? barriers_.raise(key.node, handle.opener.user) : 0;
+  auto on_reply = [this, key, barrier, count](const NodeReply& reply) {
+    if (reply.error != 0) statistics_.stray_bytes_lost += count;
+    if (LocalHandle* still = handles_.find(key)) handles_.again(*still);
+    lower(barrier);
+  };
+  const wire::RequestHeader header{.opcode = static_cast<std::uint16_t>(wire::Opcode::kWrite),
+                                   .handle = key.handle.value};
+  const auto started = calls_.start({.node = key.node, .life = handle.life, .header = header,
+                                     .caller = &handle.opener, .body = std::move(bytes),
+                                     .on_reply = std::move(on_reply)}, now());
+  if (started) return;
+  statistics_.stray_bytes_lost += count;
+  handles_.again(handle);
+  lower(barrier);
+}
+
+void HandleKeeper::close(LocalHandle& handle) {
+  const HandleKey key = handle.key;
+  ++statistics_.closes;
+  if (logs_debug()) spdlog::debug("last close handle={:016x}", key.handle.value);
+  if (key.node.is_root()) {
+    net_root_.close(key.handle);
+    return handles_.remove(key);
+  }
+  std::function<void()> on_done;
+  if (handle.has_locks) {
+    on_done = [this, barrier = barriers_.raise(key.node, handle.opener.user)] { lower(barrier); };
+  }
+  const Incarnation life = handle.life;
+  const wire::Caller opener = handle.opener;
+  handles_.remove(key);
+  calls_.insist(key.node, life, wire::Opcode::kClose, key.handle, opener, std::move(on_done), now());
+}
+
+void HandleKeeper::lower(std::uint64_t barrier) {
+  if (barrier == 0) return;
+  barriers_.lower(barrier);
+  on_lowered_();
+}
+
+}  // namespace qnet::agent

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/link_pump.hpp"
+
+#include <algorithm>
+
+#include "transport/base/check.hpp"
+
+namespace qnet::agent {
+
+LinkPump::~LinkPump() {
+  for (const auto& port : ports_) reactor_.forget(port->driver->descriptor(), *port);
+}
+
+Result<LinkId> LinkPump::add(const std::string& name, std::unique_ptr<link::LinkDriver> driver) {
+  auto port = std::make_unique<Port>();
+  port->pump = this;
+  port->name = name;
+  port->driver = std::move(driver);
+  port->id = engine_.add_link({.name = name,
+                               .datagram_bytes_max = port->driver->datagram_bytes_max(),
+                               .can_batch = port->driver->can_batch()});
+  if (const Status watched = reactor_.watch(port->driver->descriptor(), EPOLLIN, *port); !watched) {
+    return fail(watched.error());
+  }
+  QNET_CHECK(port->id.value == ports_.size());
+  ports_.push_back(std::move(port));
+  return ports_.back()->id;
+}
+
+bool LinkPump::flush(Instant at) {
+  for (int count = 0; count < kTransmitBurstMax; ++count) {
+    const bool is_blocked =
+        std::ranges::any_of(ports_, [](const auto& port) { return port->backlog_bytes >= kBacklogBytesMax; });
+    if (is_blocked) return false;  // EPOLLOUT goes on from here.
+    const std::optional<core::Transmit> transmit = engine_.next_transmit(at);
+    if (!transmit) return false;
+    ports_[transmit->link.value]->send(*transmit);
+  }
+  return true;
+}
+
+void LinkPump::Port::on_ready(std::uint32_t events) {
+  if ((events & EPOLLOUT) != 0) send_backlog();
+  if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) receive();
+}
+
+void LinkPump::Port::receive() {
+  const Instant at = now();
+  driver->receive(
+      kReceiveBurstMax,
+      [this, at](const core::Address& from, ByteView datagram) { pump->engine_.on_datagram(id, from, datagram, at); },
+      [this, at](const core::Address& to, int error) { pump->engine_.on_send_error(id, to, error, at); });
+}
+
+void LinkPump::Port::send(const core::Transmit& transmit) {
+  if (backlog.empty()) {
+    const Status sent = driver->send(transmit.to, transmit.datagrams, transmit.segment_bytes);
+    if (sent || sent.error().code != EAGAIN) return;
+    pump->reactor_.change(driver->descriptor(), EPOLLIN | EPOLLOUT, *this);
+  }
+  ++pump->blocked_sends_;
+  backlog.push_back({transmit.to, transmit.segment_bytes, {transmit.datagrams.begin(), transmit.datagrams.end()}});
+  backlog_bytes += transmit.datagrams.size();
+}
+
+void LinkPump::Port::send_backlog() {
+  while (!backlog.empty()) {
+    const Blocked& oldest = backlog.front();
+    const Status sent = driver->send(oldest.to, oldest.datagrams, oldest.segment_bytes);
+    if (!sent && sent.error().code == EAGAIN) return;
+    backlog_bytes -= oldest.datagrams.size();
+    backlog.pop_front();
+  }
+  pump->reactor_.change(driver->descriptor(), EPOLLIN, *this);
+}
+
+}  // namespace qnet::agent

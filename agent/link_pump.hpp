@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// link_pump.hpp: how do the links' descriptors drive the sans-IO engine?
+//
+// Datagrams in: at most kReceiveBurstMax calls per link and wake-up, so that one busy link cannot starve the rest.
+// Datagrams out: flush() sends what the engine wants sent. A link whose socket is full keeps a small backlog of its own,
+// so that the other links go on; beyond kBacklogBytesMax nothing more is taken from the engine until it drains.
+// Threads:  the strand.
+// Not here: time (the Reactor's deadline), what a message says.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/reactor.hpp"
+#include "transport/core/engine.hpp"
+#include "transport/link/link_driver.hpp"
+
+namespace qnet::agent {
+
+class LinkPump {
+ public:
+  static constexpr int kReceiveBurstMax = 16;
+  static constexpr int kTransmitBurstMax = 64;
+  static constexpr std::size_t kBacklogBytesMax = 64 << 10;
+
+  LinkPump(Reactor& reactor, core::Engine& engine) : reactor_(reactor), engine_(engine) {}
+  ~LinkPump();
+
+  /// Adds the link to the engine and begins to receive.
+  Result<LinkId> add(const std::string& name, std::unique_ptr<link::LinkDriver> driver);
+
+  /// Sends until the engine has nothing more, the sockets are full or the burst is over; the last gives true: come back
+  /// soon.
+  bool flush(Instant at);
+
+  std::size_t size() const { return ports_.size(); }
+  const std::string& name_of(LinkId link) const { return ports_[link.value]->name; }
+  const link::LinkDriver& driver_of(LinkId link) const { return *ports_[link.value]->driver; }
+  std::uint64_t blocked_sends() const { return blocked_sends_; }
+
+ private:
+  struct Blocked {
+    core::Address to;
+    std::size_t segment_bytes = 0;
+    std::vector<std::byte> datagrams;
+  };
+  struct Port final : Watcher {
+    void on_ready(std::uint32_t events) override;
+    void receive();
+    void send(const core::Transmit& transmit);
+    void send_backlog();
+
+    LinkPump* pump = nullptr;
+    LinkId id;
+    std::string name;
+    std::unique_ptr<link::LinkDriver> driver;
+    std::deque<Blocked> backlog;
+    std::size_t backlog_bytes = 0;
+  };
+
+  Reactor& reactor_;
+  core::Engine& engine_;
+  std::vector<std::unique_ptr<Port>> ports_;
+  std::uint64_t blocked_sends_ = 0;
+};
+
+}  // namespace qnet::agent

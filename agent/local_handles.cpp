@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/local_handles.hpp"
+
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include <cstddef>
+#include <cstring>
+
+namespace qnet::agent {
+namespace {
+
+/// A stray read() on the application's end fails at once instead of hanging (reference: probes 1.1).
+constexpr timeval kStrayReadTimeout{.tv_sec = 0, .tv_usec = 1};
+
+Status bind_abstract(int fd, const wire::HandleName& name) {
+  std::array<char, wire::HandleName::kBytesMax> text;
+  const std::size_t length = wire::format_handle_name(name, text);
+  if (length == 0) return fail(ENAMETOOLONG, "handle name");
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  std::memcpy(address.sun_path + 1, text.data(), length);
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + length);
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), size) != 0) return fail_errno("bind");
+  return {};
+}
+
+std::uint64_t cookie_of(int fd) {
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+}  // namespace
+
+LocalHandles::~LocalHandles() {
+  for (const auto& [key, handle] : handles_) first_look_.forget(handle->end.get(), *handle);
+}
+
+Result<UniqueFd> LocalHandles::create(const Opened& opened, HandleEvents& events) {
+  if (handles_.size() >= handles_max_) return fail(ENFILE, "too many handles");
+  if (handles_.contains(opened.key)) return fail(EPROTO, "handle is open already");
+
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return fail_errno("socketpair");
+  auto handle = std::make_unique<LocalHandle>();
+  handle->end = UniqueFd(ends[0]);
+  UniqueFd application_end(ends[1]);
+
+  const Status bound = bind_abstract(
+      ends[0],
+      {.agent_instance = agent_instance_, .handle = opened.key.handle, .kind = opened.kind, .target = opened.target});
+  if (!bound) return fail(bound.error());
+  if (setsockopt(ends[1], SOL_SOCKET, SO_RCVTIMEO, &kStrayReadTimeout, sizeof kStrayReadTimeout) != 0) {
+    return fail_errno("SO_RCVTIMEO");
+  }
+  handle->events = &events;
+  handle->key = opened.key;
+  handle->life = opened.life;
+  handle->kind = opened.kind;
+  handle->opener = *opened.opener;
+  handle->cookie = cookie_of(ends[1]);
+  if (const Status watched = first_look_.watch(ends[0], *handle); !watched) return fail(watched.error());
+
+  handles_.emplace(opened.key, std::move(handle));
+  ++created_;
+  return application_end;
+}
+
+LocalHandle* LocalHandles::find(const HandleKey& key) {
+  const auto found = handles_.find(key);
+  return found == handles_.end() ? nullptr : found->second.get();
+}
+
+void LocalHandles::remove(const HandleKey& key) {
+  const auto found = handles_.find(key);
+  if (found == handles_.end()) return;
+  first_look_.forget(found->second->end.get(), *found->second);
+  handles_.erase(found);
+}
+
+bool LocalHandles::is_end_of(const LocalHandle& handle, int descriptor) {
+  const std::uint64_t cookie = cookie_of(descriptor);
+  return cookie != 0 && cookie == handle.cookie;
+}
+
+}  // namespace qnet::agent

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/node_calls.hpp"
+
+#include <algorithm>
+
+#include "agent/log.hpp"
+#include "transport/wire/file_ops.hpp"
+
+namespace qnet::agent {
+namespace {
+
+constexpr std::uint8_t kPriority = 0;
+
+std::uint32_t caller_bytes(const wire::Caller& caller) { return 16 + 4 * caller.group_count; }
+
+/// RequestHeader | Caller in front of the body.
+Buffer with_envelope(wire::RequestHeader header, const wire::Caller& caller, Buffer body) {
+  header.size_bytes = static_cast<std::uint32_t>(caller_bytes(caller) + body.size());
+  wire::Writer out(body.grow_front(wire::RequestHeader::kBytes + caller_bytes(caller)));
+  wire::put_field(out, header);
+  wire::put_field(out, caller);
+  QNET_CHECK(!out.has_failed());
+  return body;
+}
+
+}  // namespace
+
+NodeCalls::NodeCalls(core::Engine& engine, exec::Executor& executor, CompletionQueue& completions, PeerTable& peers)
+    : engine_(engine), executor_(executor), completions_(completions), peers_(peers) {}
+
+Result<RequestId> NodeCalls::start(Call call, Instant at) {
+  Pending pending{.node = call.node, .life = call.life, .opcode = call.header.opcode,
+                  .on_reply = std::move(call.on_reply)};
+  if (call.node.is_peer()) {
+    if (call.connection) {
+      pending.connection = *call.connection;
+    } else {
+      const Result<ConnectionId> connection = own_connection(call.node.peer_id(), call.life, at);
+      if (!connection) return fail(connection.error());
+      pending.connection = *connection;
+    }
+  }
+
+  const RequestId request{calls_.insert(std::move(pending))};
+  if (request.is_none()) return fail(EAGAIN, "too many calls");
+  call.header.request = request.value;
+  call.header.reserved = 0;
+  const Status sent = send(request, *calls_.find(request.value), call.header, *call.caller, std::move(call.body), at);
+  if (!sent) {
+    calls_.take(request.value);
+    return fail(sent.error());
+  }
+  ++statistics_.started;
+  return request;
+}
+
+Status NodeCalls::send(RequestId request, const Pending& pending, wire::RequestHeader header,
+                       const wire::Caller& caller, Buffer body, Instant at) {
+  if (pending.node.is_peer()) {
+    return engine_.send(pending.node.peer_id(), pending.life, pending.connection, true, kPriority,
+                        with_envelope(header, caller, std::move(body)), at);
+  }
+  header.size_bytes = static_cast<std::uint32_t>(body.size());
+  executor_.submit({.client = PeerTable::kOwnClient, .header = header, .caller = caller, .body = std::move(body)},
+                   [this, token = request.value](exec::Reply reply) { completions_.push(token, std::move(reply)); });
+  return {};
+}
+
+Result<ConnectionId> NodeCalls::own_connection(PeerId peer, Incarnation life, Instant at) {
+  OwnConnection& own = own_connections_[peer];
+  if (own.life == life && !own.connection.is_none()) return own.connection;
+  if (engine_.incarnation_of(peer) != life) return fail(ESTALE, "another life");
+  const Result<ConnectionId> opened = engine_.open_connection(peer, "", "", at);
+  if (opened) own = {life, *opened};
+  return opened;
+}
+
+void NodeCalls::cancel(RequestId request, Instant at) {
+  const Pending* pending = calls_.find(request.value);
+  if (pending == nullptr) return;
+  if (logs_debug()) spdlog::debug("cancel request={}", request_text(request.value));
+  if (!pending->node.is_peer()) return executor_.cancel(PeerTable::kOwnClient, request.value);
+
+  const wire::RequestHeader header{.opcode = static_cast<std::uint16_t>(wire::Opcode::kCancel),
+                                   .request = request.value};
+  // If it cannot be sent, the peer is lost and the call ends with that.
+  static_cast<void>(engine_.send(pending->node.peer_id(), pending->life, pending->connection, true, kPriority,
+                                 with_envelope(header, wire::Caller(), Buffer(0)), at));
+}
+
+void NodeCalls::abandon(RequestId request, Instant at) {
+  Pending* pending = calls_.find(request.value);
+  if (pending == nullptr) return;
+  pending->on_reply = nullptr;
+  pending->owns_connection = pending->node.is_peer();
+  cancel(request, at);
+}
+
+void NodeCalls::insist(NodeRef node, Incarnation life, wire::Opcode opcode, HandleId handle,
+                       const wire::Caller& caller, std::function<void()> on_done, Instant at) {
+  const Deferred again{.node = node, .life = life, .opcode = opcode, .handle = handle, .caller = caller};
+  auto on_reply = [this, again, on_done](const NodeReply& reply) {
+    if (on_done) on_done();
+    if (reply.is_lost || wire::errno_from_wire(reply.error) == EAGAIN) defer(again);
+  };
+  const wire::RequestHeader header{.opcode = static_cast<std::uint16_t>(opcode), .handle = handle.value};
+  const auto started = start({.node = node, .life = life, .header = header, .caller = &caller, .body = Buffer(0),
+                              .on_reply = std::move(on_reply)}, at);
+  if (started) return;
+  if (on_done) on_done();
+  if (started.error().code != ESTALE) defer(again);
+}
+
+void NodeCalls::defer(Deferred request) {
+  if (deferred_.size() >= kDeferredMax) return;
+  // Tried again when the peer is back, or soon if only room was missing.
+  if (!request.node.is_peer() || engine_.is_up(request.node.peer_id())) retry_at_ = now() + kDeferredRetry;
+  ++statistics_.deferred;
+  deferred_.push_back(std::move(request));
+}
+
+void NodeCalls::retry_deferred(Instant at) {
+  retry_at_.reset();
+  std::vector<Deferred> requests;
+  requests.swap(deferred_);
+  for (Deferred& request : requests) {
+    if (request.node.is_peer() && !engine_.is_up(request.node.peer_id())) deferred_.push_back(std::move(request));
+    else insist(request.node, request.life, request.opcode, request.handle, request.caller, nullptr, at);
+  }
+}
+
+void NodeCalls::on_time(Instant at) {
+  if (retry_at_ && *retry_at_ <= at) retry_deferred(at);
+}
+
+void NodeCalls::on_completion(std::uint64_t token, exec::Reply reply) {
+  finish(RequestId{token}, to_node_reply(std::move(reply)), now());
+}
+
+void NodeCalls::on_reply_message(core::MessageArrived message, Instant at) {
+  wire::ReplyHeader header;
+  wire::Reader in(message.body.view());
+  wire::get_field(in, header);
+  if (in.has_failed() || header.size_bytes != in.rest().size()) {
+    ++statistics_.alien_replies;
+    return;
+  }
+  message.body.drop_front(wire::ReplyHeader::kBytes);
+  const Pending* pending = calls_.find(header.request);
+  // A peer can answer only what it was asked, in the life and on the connection in which it was asked.
+  const bool is_asked = pending != nullptr && pending->node == NodeRef::peer(message.peer) &&
+                        pending->life == message.incarnation && pending->connection == message.connection &&
+                        pending->opcode == header.opcode;
+  if (!is_asked) {
+    ++statistics_.alien_replies;
+    return;
+  }
+  finish(RequestId{header.request}, {.error = header.error, .body = std::move(message.body)}, at);
+}
+
+void NodeCalls::finish(RequestId request, NodeReply reply, Instant at) {
+  std::optional<Pending> pending = calls_.take(request.value);
+  if (!pending) return;
+  if (logs_debug()) spdlog::debug("reply request={} error={}", request_text(request.value), reply.error);
+  if (pending->on_reply) return pending->on_reply(std::move(reply));
+
+  ++statistics_.late_replies;
+  close_if_opened(pending->node, pending->life, pending->opcode, reply, at);
+  if (pending->owns_connection && engine_.incarnation_of(pending->node.peer_id()) == pending->life) {
+    engine_.close_connection(pending->node.peer_id(), pending->connection, at);
+  }
+}
+
+void NodeCalls::close_if_opened(NodeRef node, Incarnation life, std::uint16_t opcode, const NodeReply& reply,
+                                Instant at) {
+  if (opcode != static_cast<std::uint16_t>(wire::Opcode::kOpen) || reply.error != 0) return;
+  const auto opened = wire::decode<wire::OpenReply>(reply.body.view());
+  if (opened) insist(node, life, wire::Opcode::kClose, HandleId{opened->handle}, wire::Caller(), nullptr, at);
+}
+
+void NodeCalls::on_peer_up(const core::PeerUp& event, Instant at) {
+  const auto is_of_another_life = [&](const Pending& pending) {
+    return pending.node == NodeRef::peer(event.peer) && pending.life != event.incarnation;
+  };
+  for (const std::uint64_t request : calls_.numbers_if(is_of_another_life)) {
+    lose(RequestId{request}, ESTALE);
+    calls_.take(request);
+  }
+  if (!deferred_.empty()) retry_deferred(at);
+}
+
+void NodeCalls::on_peer_down(const core::PeerDown& event) {
+  const auto is_waiting = [&](const Pending& pending) {
+    return pending.node == NodeRef::peer(event.peer) && pending.on_reply;
+  };
+  for (const std::uint64_t request : calls_.numbers_if(is_waiting)) lose(RequestId{request}, EHOSTDOWN);
+}
+
+/// Ends the waiting, not the call: the same life may come back and answer, and what it opened must then be closed.
+void NodeCalls::lose(RequestId request, int error) {
+  Pending* pending = calls_.find(request.value);
+  if (pending == nullptr || !pending->on_reply) return;
+  ++statistics_.lost_with_peer;
+  pending->owns_connection = true;
+  const auto own = own_connections_.find(pending->node.peer_id());
+  if (own != own_connections_.end() && own->second.connection == pending->connection) own_connections_.erase(own);
+
+  const OnReply on_reply = std::exchange(pending->on_reply, nullptr);
+  NodeReply reply = failed(error);
+  reply.is_lost = true;
+  on_reply(std::move(reply));
+}
+
+void NodeCalls::on_peer_gone(const core::PeerGone& event) {
+  const auto is_over = [&](const Pending& pending) {
+    return pending.node == NodeRef::peer(event.peer) && pending.life == event.incarnation;
+  };
+  for (const std::uint64_t request : calls_.numbers_if(is_over)) {
+    lose(RequestId{request}, EHOSTDOWN);
+    calls_.take(request);
+  }
+  std::erase_if(deferred_, [&](const Deferred& request) {
+    return request.node == NodeRef::peer(event.peer) && request.life == event.incarnation;
+  });
+  const auto own = own_connections_.find(event.peer);
+  if (own != own_connections_.end() && own->second.life == event.incarnation) own_connections_.erase(own);
+}
+
+}  // namespace qnet::agent

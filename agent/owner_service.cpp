@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/owner_service.hpp"
+
+#include "agent/log.hpp"
+#include "transport/wire/file_ops.hpp"
+#include "transport/wire/opcode.hpp"
+
+namespace qnet::agent {
+
+OwnerService::OwnerService(core::Engine& engine, exec::Executor& executor, CompletionQueue& completions,
+                           PeerTable& peers)
+    : engine_(engine), executor_(executor), completions_(completions), peers_(peers) {}
+
+void OwnerService::on_request(core::MessageArrived message, Instant at) {
+  exec::Request request;
+  wire::Reader in(message.body.view());
+  wire::get_field(in, request.header);
+  const bool has_header = !in.has_failed() && request.header.size_bytes == in.rest().size();
+  if (!has_header) {
+    ++statistics_.malformed;
+    return;
+  }
+  wire::get_field(in, request.caller);
+  Serving serving{.peer = message.peer,
+                  .life = message.incarnation,
+                  .connection = message.connection,
+                  .priority = message.priority,
+                  .opcode = request.header.opcode,
+                  .request = request.header.request};
+  if (in.has_failed()) {
+    ++statistics_.malformed;
+    return reply(serving, failed(EPROTO), at);
+  }
+  request.client = peers_.client_of(message.peer, message.incarnation);
+  const auto opcode = static_cast<wire::Opcode>(request.header.opcode);
+  if (opcode == wire::Opcode::kCancel) return executor_.cancel(request.client, request.header.request);
+
+  ++statistics_.requests;
+  if (wire::where_executed(opcode) == wire::Where::kAgent) return reply(serving, failed(EOPNOTSUPP), at);
+  if (logs_debug()) {
+    spdlog::debug("serve request={} op={} from={} uid={} pid={} handle={:016x}", request_text(serving.request),
+                  wire::name_of(opcode), peers_.name_of(NodeRef::peer(message.peer)), request.caller.user,
+                  request.caller.process, request.header.handle);
+  }
+  const std::uint64_t number = serving_.insert(serving);
+  if (number == 0) return reply(serving, failed(EAGAIN), at);
+
+  message.body.drop_front(message.body.size() - in.rest().size());
+  request.header.size_bytes = static_cast<std::uint32_t>(message.body.size());
+  request.body = std::move(message.body);
+  executor_.submit(std::move(request), [this, token = number | kTokenBit](exec::Reply answer) {
+    completions_.push(token, std::move(answer));
+  });
+}
+
+void OwnerService::on_completion(std::uint64_t token, exec::Reply answer, Instant at) {
+  const std::optional<Serving> serving = serving_.take(token & ~kTokenBit);
+  if (!serving) return;
+  if (logs_debug()) spdlog::debug("served request={} errno={}", request_text(serving->request), answer.error);
+  reply(*serving, to_node_reply(std::move(answer)), at);
+}
+
+void OwnerService::reply(const Serving& to, NodeReply reply, Instant at) {
+  std::uint64_t opened_handle = 0;
+  if (to.opcode == static_cast<std::uint16_t>(wire::Opcode::kOpen) && reply.error == 0) {
+    const auto opened = wire::decode<wire::OpenReply>(reply.body.view());
+    if (opened) opened_handle = opened->handle;
+  }
+  const Status sent = engine_.send(to.peer, to.life, to.connection, false, to.priority,
+                                   with_header(std::move(reply), to.opcode, to.request), at);
+  if (sent) return;
+  ++statistics_.replies_undeliverable;
+  if (opened_handle != 0) close_again(to, opened_handle);
+}
+
+/// Nobody will ever hear of this handle.
+void OwnerService::close_again(const Serving& opened_for, std::uint64_t handle) {
+  exec::Request close{.client = peers_.client_of(opened_for.peer, opened_for.life)};
+  close.header.opcode = static_cast<std::uint16_t>(wire::Opcode::kClose);
+  close.header.handle = handle;
+  close.body = Buffer(0);
+  executor_.submit(std::move(close), [](const exec::Reply&) {});
+}
+
+void OwnerService::on_peer_gone(const core::PeerGone& event) {
+  const std::optional<exec::ClientId> client = peers_.end_life(event.peer, event.incarnation);
+  if (!client) return;
+  spdlog::info("peer gone node={} incarnation={}", peers_.name_of(NodeRef::peer(event.peer)), event.incarnation.value);
+  executor_.drop_client(*client);
+}
+
+}  // namespace qnet::agent

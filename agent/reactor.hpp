@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// reactor.hpp: how does one thread wait for many descriptors and one deadline, at one system call per wake-up?
+//
+// Boost.Asio owns the thread. Descriptors on the way of a request live in an epoll set of their own, which is one
+// descriptor to Asio. While there is traffic the thread stays in that set (a burst): one epoll_pwait2 per wake-up, with
+// the deadline as its timeout, where Asio would need epoll_wait, epoll_ctl and timerfd_settime. After kDwell without an
+// event, or kBurstMax at the latest, it goes back to Asio, which serves signals. Measured: ARCHITECTURE.md.
+//
+// Threads:  one, that of the io_context.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "transport/base/clock.hpp"
+#include "transport/base/result.hpp"
+
+namespace qnet::agent {
+
+inline Instant now() { return std::chrono::steady_clock::now(); }
+
+/// Something that has a descriptor in a Reactor.
+class Watcher {
+ public:
+  /// `events`: EPOLL*, level-triggered unless EPOLLET was asked for. May call forget() on itself or on others.
+  virtual void on_ready(std::uint32_t events) = 0;
+
+ protected:
+  ~Watcher() = default;
+};
+
+class Reactor {
+ public:
+  /// Called after each batch of events and when the deadline has come: does all work that is due, returns the next
+  /// deadline.
+  using Settle = std::function<std::optional<Instant>()>;
+
+  static constexpr Duration kDwell = std::chrono::milliseconds(5);
+  static constexpr Duration kBurstMax = std::chrono::milliseconds(20);
+  static constexpr int kBatchMax = 64;
+
+  explicit Reactor(boost::asio::io_context& io);
+
+  void start(Settle settle);
+  void stop();
+
+  Status watch(int fd, std::uint32_t events, Watcher& watcher);
+  void change(int fd, std::uint32_t events, Watcher& watcher);
+  /// No event of this descriptor is delivered any more, not even from the batch in progress. Before close(fd).
+  void forget(int fd, Watcher& watcher);
+
+  /// This watcher is served first in every batch: what it reports happened before any other event of the batch was
+  /// caused by the same program.
+  void look_first(Watcher& watcher) { first_ = &watcher; }
+
+ private:
+  int wait(Duration timeout);
+  void dispatch(int count);
+  void burst();
+  void sleep(std::optional<Instant> deadline);
+
+  boost::asio::posix::stream_descriptor set_;  // the epoll set
+  boost::asio::steady_timer timer_;
+  std::optional<Instant> armed_;
+  bool is_waiting_ = false;
+  bool is_running_ = false;
+  Settle settle_;
+  Watcher* first_ = nullptr;
+
+  std::array<epoll_event, kBatchMax> batch_;
+  int batch_count_ = 0;
+};
+
+}  // namespace qnet::agent

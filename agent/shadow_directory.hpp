@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// shadow_directory.hpp: what is the kernel's working directory of a process that is in /net/b/etc?
+//
+// A deleted directory whose path ends with the virtual one: stray relative names find nothing (ENOENT) instead of some
+// local file, nothing can be created in it, and /proc/self/cwd tells every later program where it is.
+//
+//   <run folder>/.qnet-cwd/<number>/net/b/etc (deleted)
+//
+// Threads:  the strand.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "transport/base/result.hpp"
+#include "transport/base/unique_fd.hpp"
+
+namespace qnet::agent {
+
+class ShadowDirectory {
+ public:
+  /// Creates <run folder>/.qnet-cwd, emptying what an agent that was killed left there.
+  static Result<ShadowDirectory> create(const std::string& run_directory);
+  ~ShadowDirectory();
+  ShadowDirectory(ShadowDirectory&&) = default;
+  ShadowDirectory& operator=(ShadowDirectory&&) = delete;
+
+  /// An O_PATH descriptor of such a directory. `path` is virtual, absolute and without "." and ".." (EINVAL).
+  /// ENAMETOOLONG for a component above 255 bytes.
+  Result<UniqueFd> enter(std::string_view path);
+
+ private:
+  ShadowDirectory(std::string base_path, UniqueFd base) : base_path_(std::move(base_path)), base_(std::move(base)) {}
+
+  std::string base_path_;
+  UniqueFd base_;
+  std::uint64_t next_ = 1;
+};
+
+}  // namespace qnet::agent

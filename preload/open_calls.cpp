@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// open_calls.cpp: open(2) and its spellings.
+//
+// The descriptor of something remote arrives from the agent with the reply and has the lowest free number, as the kernel
+// installs it.
+#include <pthread.h>
+
+#include "preload/entry.hpp"
+#include "preload/libc.hpp"
+#include "preload/open_remote.hpp"
+#include "preload/route.hpp"
+#include "preload/standard_streams.hpp"
+
+namespace qnet::preload {
+namespace {
+
+LastLink last_link_of(int flags) {
+  const bool is_exclusive = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+  return (flags & O_NOFOLLOW) != 0 || is_exclusive ? LastLink::kKeep : LastLink::kFollow;
+}
+
+/// Everybody's open(): what is new at 0, 1 or 2 concerns stdio.
+int note_opened(int fd) {
+  if (fd < 0 || fd > 2) return fd;
+  const KeepErrno keep;
+  standard_stream_changed(fd);
+  return fd;
+}
+
+template <class Local>
+int open_anywhere(int dirfd, const char* path, int flags, mode_t mode, Local&& local_open) {
+  return note_opened(by_path(
+      dirfd, path, last_link_of(flags),
+      [&](int local_dirfd, const char* local_path) {
+        const int fd = local_open(local_dirfd, local_path);
+        if (fd >= 0) note_local(fd);
+        return fd;
+      },
+      [&](const Routed& routed, client::Exchange& exchange) {
+        ::pthread_testcancel();
+        return open_remote(routed, exchange, flags, mode);
+      }));
+}
+
+}  // namespace
+
+Result<int> open_remote(const Routed& routed, client::Exchange& exchange, int flags, mode_t mode) {
+  const bool creates = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+  wire::OpenRequest request;
+  request.flags = static_cast<std::uint32_t>(flags);
+  request.mode = creates ? mode & 07777 & ~current_umask() : 0;
+  request.path = routed.place.path;
+  client::CallOptions options;
+  options.prove_fd = routed.prove_fd;
+  options.close_on_exec = (flags & O_CLOEXEC) != 0;
+  const auto reply = client::call<wire::OpenReply>(wire::Opcode::kOpen, routed.place, request, exchange, options);
+  if (!reply) return fail(reply.error());
+  if (exchange.received_fd < 0) return fail(EIO, "open: no descriptor");
+  note_remote(exchange.received_fd);
+  return exchange.received_fd;
+}
+
+}  // namespace qnet::preload
+
+using namespace qnet::preload;
+
+extern "C" int qnet_open(const char* path, int flags, mode_t mode) {
+  return open_anywhere(AT_FDCWD, path, flags, mode, [=](int, const char* local) { return libc().open(local, flags, mode); });
+}
+
+extern "C" int qnet_openat(int dirfd, const char* path, int flags, mode_t mode) {
+  return open_anywhere(dirfd, path, flags, mode,
+                       [=](int at, const char* local) { return libc().openat(at, local, flags, mode); });
+}
+
+extern "C" int qnet___open_2(const char* path, int flags) { return qnet_open(path, flags, 0); }
+extern "C" int qnet___openat_2(int dirfd, const char* path, int flags) { return qnet_openat(dirfd, path, flags, 0); }
+extern "C" int qnet_creat(const char* path, mode_t mode) { return qnet_open(path, O_CREAT | O_WRONLY | O_TRUNC, mode); }

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// open_remote.hpp: how does a routed path become a descriptor?
+#pragma once
+
+#include <sys/types.h>
+
+#include "preload/route.hpp"
+
+namespace qnet::preload {
+
+/// The remote half of open(2): flags and mode as the program gave them, the umask is applied here.
+Result<int> open_remote(const Routed& routed, client::Exchange& exchange, int flags, mode_t mode);
+
+}  // namespace qnet::preload

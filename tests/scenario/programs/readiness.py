@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Readiness is that of files."""
+import os
+import select
+
+from say import D, say
+
+fd = os.open(D + "/file", os.O_RDWR)
+d = os.open(D, os.O_RDONLY)
+n = os.open(D + "/nothing", os.O_RDONLY)
+p = select.poll()
+p.register(fd, select.POLLIN | select.POLLOUT | select.POLLPRI)
+p.register(n, select.POLLIN)
+say("poll", lambda: [(f == fd, e) for f, e in p.poll(0)])
+say("poll waits not", lambda: len(p.poll(5000)))
+say("select", lambda: [len(x) for x in select.select([fd, n], [fd], [fd], 5)])
+e = select.epoll()
+say("epoll", e.register, fd, select.EPOLLIN)
+say("epoll dir", e.register, d, select.EPOLLIN)
+r, w = os.pipe()
+p.register(r, select.POLLIN)
+say("mixed", lambda: sorted(f != r for f, e in p.poll(0)))
+os.write(w, b"x")
+say("mixed ready", lambda: sorted(f != r for f, e in p.poll(0)))
+q = select.poll()
+q.register(r, select.POLLIN)
+os.read(r, 1)
+say("pipe alone", q.poll, 10)
+q.register(fd, 0)
+say("no events", lambda: q.poll(10))
+os.mkfifo(D + "/fifo")
+f = os.open(D + "/fifo", os.O_RDWR | os.O_NONBLOCK)
+say("empty fifo", os.read, f, 1)
+q.register(f, select.POLLIN | select.POLLOUT)
+say("fifo", lambda: [(x == f, e & 5) for x, e in q.poll(1000) if x == f])
+os.write(f, b"y")
+say("fifo ready", lambda: [e & 5 for x, e in q.poll(1000) if x == f])
+say("fifo read", os.read, f, 5)
+say("no writer", os.open, D + "/fifo2", os.O_WRONLY | os.O_NONBLOCK)
+os.mkfifo(D + "/fifo2")
+say("no reader", os.open, D + "/fifo2", os.O_WRONLY | os.O_NONBLOCK)
+say("seek fifo", os.lseek, f, 0, 1)
+say("pread fifo", os.pread, f, 1, 0)

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/sim_network.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace qnet::sim {
+
+SimNetwork::SimNetwork(NetworkOptions options, Application& application)
+    : options_(options), application_(application), random_(options.seed), nodes_(options.nodes) {
+  cuts_.assign(options.nodes * options.nodes * options.links, 0);
+}
+
+core::Address SimNetwork::address_of(std::size_t node, std::size_t link) {
+  core::Address address;
+  address.bytes[0] = static_cast<std::byte>(node + 1);
+  address.bytes[1] = static_cast<std::byte>(link + 1);
+  address.size_bytes = 2;
+  return address;
+}
+
+PeerId SimNetwork::peer_id(std::size_t node, std::size_t peer) const {
+  return PeerId{static_cast<std::uint32_t>(peer < node ? peer : peer - 1)};
+}
+
+std::size_t SimNetwork::node_of(std::size_t node, PeerId peer) const {
+  return peer.value < node ? peer.value : peer.value + 1;
+}
+
+std::size_t SimNetwork::cut_index(std::size_t source, std::size_t target, std::size_t link) const {
+  return (source * nodes_.size() + target) * options_.links + link;
+}
+
+void SimNetwork::set_cut(std::size_t source, std::size_t target, std::size_t link, bool is_cut) {
+  cuts_[cut_index(source, target, link)] = is_cut ? 1 : 0;
+}
+
+bool SimNetwork::is_connected(std::size_t a, std::size_t b) const {
+  for (std::size_t link = 0; link < options_.links; ++link) {
+    if (cuts_[cut_index(a, b, link)] == 0 && cuts_[cut_index(b, a, link)] == 0) return true;
+  }
+  return false;
+}
+
+void SimNetwork::start(std::size_t node) {
+  Node& self = nodes_[node];
+  ++self.life;
+  self.incarnation = Incarnation{(self.incarnation.value & ~0xffffffffull) + (1ull << 32) + random(0xffffffff)};
+  NodeId id;
+  id.bytes[0] = static_cast<std::byte>(node + 1);
+  self.engine = std::make_unique<core::Engine>(core::LocalNode{id, name_of(node), self.incarnation}, options_.config,
+                                               [this] { return random_(); });
+  for (std::size_t link = 0; link < options_.links; ++link) {
+    self.engine->add_link({"en" + std::to_string(link), options_.datagram_bytes, options_.can_batch});
+  }
+  for (std::size_t peer = 0; peer < nodes_.size(); ++peer) {
+    if (peer == node) continue;
+    const PeerId peer_id = *self.engine->add_peer(name_of(peer), now());
+    for (std::size_t link = 0; link < options_.links; ++link) {
+      self.engine->add_path(peer_id, LinkId{static_cast<std::uint8_t>(link)}, address_of(peer, link), now());
+    }
+  }
+  pump(node);
+}
+
+void SimNetwork::crash(std::size_t node) {
+  nodes_[node].engine.reset();
+  nodes_[node].has_wake = false;
+  ++nodes_[node].life;
+  application_.on_crash(node);
+}
+
+void SimNetwork::pause(std::size_t node, Duration how_long) {
+  nodes_[node].paused_until = std::max(nodes_[node].paused_until, now() + how_long);
+}
+
+void SimNetwork::post(Instant at, std::function<void()> action) { queue_.push({at, ++order_, std::move(action)}); }
+
+void SimNetwork::after(Duration delay, std::function<void()> action) { post(now() + delay, std::move(action)); }
+
+void SimNetwork::pump(std::size_t node) {
+  Node& self = nodes_[node];
+  if (self.engine == nullptr || now() < self.paused_until) return;
+  const std::uint64_t life = self.life;
+  for (;;) {
+    while (std::optional<core::Event> event = self.engine->next_event()) {
+      application_.on_event(node, *event);
+      if (self.life != life) return;
+    }
+    const std::optional<core::Transmit> batch = self.engine->next_transmit(now());
+    if (!batch) break;
+    carry(node, *batch);
+  }
+  arm(node);
+}
+
+void SimNetwork::arm(std::size_t node) {
+  Node& self = nodes_[node];
+  const std::optional<Instant> deadline = self.engine->deadline();
+  if (!deadline) return;
+  const Instant at = std::max(*deadline, now());
+  if (self.has_wake && self.wakes_at <= at) return;
+  self.has_wake = true;
+  self.wakes_at = at;
+  post(at, [this, node, life = self.life] { wake(node, life); });
+}
+
+void SimNetwork::wake(std::size_t node, std::uint64_t life) {
+  Node& self = nodes_[node];
+  if (self.life != life || self.engine == nullptr) return;
+  if (!self.has_wake || now() < self.wakes_at) return;  // An earlier plan; a later one is under way.
+  if (now() < self.paused_until) {
+    post(self.paused_until, [this, node, life] { wake(node, life); });
+    return;
+  }
+  self.has_wake = false;
+  if (steps_ > 4900000 && steps_ < 4900030) { auto d = self.engine->deadline(); fprintf(stderr, "DBG wake node %zu now %ld deadline %ld\n", node, now().time_since_epoch().count(), d? d->time_since_epoch().count():0);}
+  self.engine->on_time(now());
+  pump(node);
+}
+
+void SimNetwork::carry(std::size_t source, const core::Transmit& batch) {
+  const auto target = std::to_integer<std::size_t>(batch.to.bytes[0]) - 1;
+  const std::size_t link = batch.link.value;
+  for (std::size_t at = 0; at < batch.datagrams.size(); at += batch.segment_bytes) {
+    const std::size_t bytes = std::min(batch.segment_bytes, batch.datagrams.size() - at);
+    carry_one(source, target, link, batch.datagrams.subspan(at, bytes));
+  }
+}
+
+void SimNetwork::carry_one(std::size_t source, std::size_t target, std::size_t link, ByteView datagram) {
+  ++datagrams_carried_;
+  if (cuts_[cut_index(source, target, link)] != 0) return;
+  const Faults& faults = options_.faults;
+  if (faults.loss > 0 && happens(faults.loss)) return;
+  const int copies = faults.duplication > 0 && happens(faults.duplication) ? 2 : 1;
+  for (int copy = 0; copy < copies; ++copy) {
+    Duration delay = faults.delay;
+    if (faults.jitter > Duration::zero()) delay += Duration(random(static_cast<std::uint64_t>(faults.jitter.count())));
+    if (faults.reordering > 0 && happens(faults.reordering)) {
+      delay += Duration(random(static_cast<std::uint64_t>(faults.reorder_delay.count())));
+    }
+    post(now() + delay, [this, source, target, link, bytes = std::vector<std::byte>(datagram.begin(), datagram.end())] {
+      deliver(source, target, link, bytes);
+    });
+  }
+}
+
+void SimNetwork::deliver(std::size_t source, std::size_t target, std::size_t link,
+                         const std::vector<std::byte>& datagram) {
+  Node& node = nodes_[target];
+  if (node.engine == nullptr) {
+    if (!options_.faults.sends_refusals || cuts_[cut_index(target, source, link)] != 0) return;
+    post(now() + options_.faults.delay, [this, source, target, link, life = nodes_[source].life] {
+      if (nodes_[source].life != life || nodes_[source].engine == nullptr) return;
+      const LinkId via{static_cast<std::uint8_t>(link)};
+      nodes_[source].engine->on_send_error(via, address_of(target, link), ECONNREFUSED, now());
+      pump(source);
+    });
+    return;
+  }
+  if (now() < node.paused_until) {
+    post(node.paused_until, [this, source, target, link, datagram] { deliver(source, target, link, datagram); });
+    return;
+  }
+  if (steps_ > 4900000 && steps_ < 4900030) { fprintf(stderr, "DBG dgram %zu->%zu now %ld len %zu type %d flags %x frame %d\n", source,target, now().time_since_epoch().count(), datagram.size(), (int)datagram[1], (int)datagram[2], (int)datagram[24]);}
+  node.engine->on_datagram(LinkId{static_cast<std::uint8_t>(link)}, address_of(source, link), datagram, now());
+  pump(target);
+}
+
+bool SimNetwork::step(Instant until) {
+  if (queue_.empty() || queue_.top().at > until || ++steps_ >= kStepsMax) {
+    clock_.advance_to(std::max(now(), until));
+    return false;
+  }
+  // The action may post, so it leaves the queue first.
+  Step next = std::move(const_cast<Step&>(queue_.top()));
+  queue_.pop();
+  clock_.advance_to(next.at);
+  next.action();
+  return true;
+}
+
+void SimNetwork::run_for(Duration how_long) {
+  const Instant end = now() + how_long;
+  while (step(end)) {
+  }
+}
+
+bool SimNetwork::run_until(const std::function<bool()>& condition, Duration at_most) {
+  const Instant end = now() + at_most;
+  while (!condition()) {
+    if (!step(end)) return condition();
+  }
+  return true;
+}
+
+}  // namespace qnet::sim

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// sim_network.hpp: how do several engines meet in virtual time?
+//
+// A discrete event queue, one random generator, and the production engine on every node. The same seed gives the same
+// run, datagram by datagram. Hosts stay when their agent crashes: what reaches a dead agent is answered by "refused".
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <queue>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/sim/sim_clock.hpp"
+#include "transport/core/engine.hpp"
+
+namespace qnet::sim {
+
+/// What the cables do to each datagram.
+struct Faults {
+  double loss = 0;
+  double duplication = 0;
+  double reordering = 0;  // share of datagrams that are late by up to reorder_delay
+  Duration delay = std::chrono::microseconds(50);
+  Duration jitter = Duration::zero();
+  Duration reorder_delay = std::chrono::milliseconds(5);
+  bool sends_refusals = true;
+};
+
+struct NetworkOptions {
+  std::uint64_t seed = 1;
+  std::size_t nodes = 2;
+  std::size_t links = 1;
+  std::size_t datagram_bytes = 1472;
+  bool can_batch = true;
+  Faults faults;
+  core::EngineConfig config;
+};
+
+/// Whoever uses the engines.
+class Application {
+ public:
+  virtual ~Application() = default;
+  virtual void on_event(std::size_t node, core::Event& event) = 0;
+  /// The agent of that node has crashed and forgotten everything.
+  virtual void on_crash(std::size_t node) = 0;
+};
+
+class SimNetwork {
+ public:
+  /// A run has this many steps at most; more means that somebody spins.
+  static constexpr std::uint64_t kStepsMax = 5'000'000;
+
+  SimNetwork(NetworkOptions options, Application& application);
+
+  std::size_t node_count() const { return nodes_.size(); }
+  std::size_t link_count() const { return options_.links; }
+  Instant now() const { return clock_.now(); }
+  /// 0 to bound - 1.
+  std::uint64_t random(std::uint64_t bound) { return random_() % bound; }
+  bool happens(double probability) { return std::uniform_real_distribution<>(0, 1)(random_) < probability; }
+  Faults& faults() { return options_.faults; }
+
+  static std::string name_of(std::size_t node) { return std::string(1, static_cast<char>('a' + node)); }
+  bool is_running(std::size_t node) const { return nodes_[node].engine != nullptr; }
+  core::Engine& engine(std::size_t node) { return *nodes_[node].engine; }
+  /// How `node` calls `peer`.
+  PeerId peer_id(std::size_t node, std::size_t peer) const;
+  std::size_t node_of(std::size_t node, PeerId peer) const;
+  /// Of the life that runs, or ran last.
+  Incarnation incarnation(std::size_t node) const { return nodes_[node].incarnation; }
+
+  void start(std::size_t node);
+  void crash(std::size_t node);
+  /// The process gets no CPU: what arrives waits in its sockets.
+  void pause(std::size_t node, Duration how_long);
+  /// Datagrams from `source` to `target` on `link` vanish, or pass again.
+  void set_cut(std::size_t source, std::size_t target, std::size_t link, bool is_cut);
+  /// A datagram can get through in both directions on some link.
+  bool is_connected(std::size_t a, std::size_t b) const;
+
+  void after(Duration delay, std::function<void()> action);
+  /// Hands out events and datagrams of a node; call it after using its engine.
+  void pump(std::size_t node);
+  void run_for(Duration how_long);
+  /// False if `condition` did not come true in time.
+  bool run_until(const std::function<bool()>& condition, Duration at_most);
+  bool has_spun() const { return steps_ >= kStepsMax; }
+  std::uint64_t datagrams_carried() const { return datagrams_carried_; }
+
+ private:
+  struct Node {
+    std::unique_ptr<core::Engine> engine;
+    Incarnation incarnation;
+    std::uint64_t life = 0;
+    Instant wakes_at{};
+    bool has_wake = false;
+    Instant paused_until{};
+  };
+  struct Step {
+    Instant at;
+    std::uint64_t order = 0;
+    std::function<void()> action;
+    bool operator>(const Step& other) const { return at != other.at ? at > other.at : order > other.order; }
+  };
+
+  static core::Address address_of(std::size_t node, std::size_t link);
+  void post(Instant at, std::function<void()> action);
+  bool step(Instant until);
+  void carry(std::size_t source, const core::Transmit& batch);
+  void carry_one(std::size_t source, std::size_t target, std::size_t link, ByteView datagram);
+  void deliver(std::size_t source, std::size_t target, std::size_t link, const std::vector<std::byte>& datagram);
+  void arm(std::size_t node);
+  void wake(std::size_t node, std::uint64_t life);
+  std::size_t cut_index(std::size_t source, std::size_t target, std::size_t link) const;
+
+  NetworkOptions options_;
+  Application& application_;
+  SimClock clock_;
+  std::mt19937_64 random_;
+  std::vector<Node> nodes_;
+  std::vector<char> cuts_;
+  std::priority_queue<Step, std::vector<Step>, std::greater<>> queue_;
+  std::uint64_t order_ = 0;
+  std::uint64_t steps_ = 0;
+  std::uint64_t datagrams_carried_ = 0;
+};
+
+}  // namespace qnet::sim

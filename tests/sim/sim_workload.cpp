@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/sim_workload.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace qnet::sim {
+namespace {
+
+/// Front of every message; the rest follows from `number`.
+struct Envelope {
+  std::uint64_t number = 0;
+  std::uint64_t run = 0;
+  std::uint32_t order = 0;
+  std::uint32_t is_reply = 0;
+};
+
+std::uint64_t mix(std::uint64_t x) {
+  x ^= x >> 30;
+  x *= 0xbf58476d1ce4e5b9u;
+  x ^= x >> 27;
+  x *= 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+Buffer compose(const Envelope& envelope, std::size_t size_bytes) {
+  Buffer body(std::max(size_bytes, sizeof envelope));
+  std::memcpy(body.data(), &envelope, sizeof envelope);
+  std::uint64_t x = envelope.number * 2 + envelope.is_reply;
+  for (std::size_t i = sizeof envelope; i < body.size(); i += 8) {
+    x += 0x9e3779b97f4a7c15u;
+    const std::uint64_t word = mix(x);
+    std::memcpy(body.data() + i, &word, std::min<std::size_t>(8, body.size() - i));
+  }
+  return body;
+}
+
+bool is_exact(const Buffer& body, Envelope& envelope) {
+  if (body.size() < sizeof envelope) return false;
+  std::memcpy(&envelope, body.data(), sizeof envelope);
+  const Buffer expected = compose(envelope, body.size());
+  return std::memcmp(expected.data(), body.data(), body.size()) == 0;
+}
+
+}  // namespace
+
+SimWorkload::SimWorkload(WorkloadOptions options, NetworkOptions network)
+    : options_(options), network_(network, *this), served_(network.nodes) {
+  for (std::size_t node = 0; node < network.nodes; ++node) {
+    for (std::size_t peer = 0; peer < network.nodes; ++peer) {
+      for (std::size_t i = 0; node != peer && i < options.connections; ++i) {
+        clients_.push_back({.node = node, .peer = peer});
+      }
+    }
+  }
+}
+
+void SimWorkload::start() {
+  for (std::size_t node = 0; node < network_.node_count(); ++node) network_.start(node);
+  for (std::size_t client = 0; client < clients_.size(); ++client) {
+    for (std::size_t i = 0; i < options_.depth; ++i) think(client);
+  }
+}
+
+void SimWorkload::complain(const std::string& what) {
+  if (violations_.size() < kViolationsMax) violations_.push_back(what);
+}
+
+void SimWorkload::think(std::size_t client) {
+  if (is_stopping_) return;
+  const Duration pause(network_.random(static_cast<std::uint64_t>(options_.think_max.count()) + 1));
+  network_.after(pause, [this, client] { call(client); });
+}
+
+void SimWorkload::call(std::size_t index) {
+  if (is_stopping_) return;
+  Client& client = clients_[index];
+  if (client.outstanding >= options_.depth) return;
+  if (!network_.is_running(client.node)) return think(index);
+  core::Engine& engine = network_.engine(client.node);
+  const PeerId peer = network_.peer_id(client.node, client.peer);
+  if (!engine.is_up(peer)) return think(index);
+  if (client.connection.is_none()) {
+    const Result<ConnectionId> opened = engine.open_connection(peer, "", "", network_.now());
+    if (!opened) return complain("open_connection failed although the peer is up");
+    client.connection = *opened;
+    client.incarnation = engine.incarnation_of(peer);
+    client.run = next_run_++;
+    client.sent = 0;
+  }
+  const std::uint64_t number = next_number_++;
+  const bool is_bulk = network_.happens(options_.bulk_share);
+  const std::size_t size = network_.random(is_bulk ? options_.bulk_bytes_max : options_.small_bytes_max);
+  const Status sent = engine.send(peer, client.incarnation, client.connection, true, 0,
+                                  compose({number, client.run, client.sent, 0}, size), network_.now());
+  if (!sent) return complain("send failed although the peer is up");
+  ++client.sent;
+  ++client.outstanding;
+  calls_[number] = {index, client.run, network_.now(), network_.now(), true};
+  network_.pump(client.node);
+}
+
+void SimWorkload::on_event(std::size_t node, core::Event& event) {
+  if (auto* message = std::get_if<core::MessageArrived>(&event)) {
+    message->is_own ? on_reply(node, *message) : on_request(node, *message);
+  } else if (auto* down = std::get_if<core::PeerDown>(&event)) {
+    ++peers_lost_;
+    const std::size_t peer = network_.node_of(node, down->peer);
+    if (options_.must_not_fail) complain("PeerDown: " + std::string(core::text_of(down->reason)));
+    fail_calls(node, peer);
+    // Half of the users go on with their connections when the peer comes back, the others start anew.
+    if (network_.happens(0.5)) forget_connections(node, peer, true);
+  } else if (auto* gone = std::get_if<core::PeerGone>(&event)) {
+    forget_connections(node, network_.node_of(node, gone->peer), false);
+  }
+}
+
+void SimWorkload::on_request(std::size_t node, core::MessageArrived& message) {
+  Envelope envelope;
+  if (!is_exact(message.body, envelope) || envelope.is_reply != 0) return complain("(c) a request arrived damaged");
+  if (++executions_[envelope.number] > 1) complain("(a) request " + std::to_string(envelope.number) + " ran twice");
+  std::uint32_t& expected = served_[node][envelope.run];
+  if (envelope.order != expected) complain("(b) request " + std::to_string(envelope.number) + " out of order");
+  expected = envelope.order + 1;
+
+  const bool is_bulk = network_.happens(options_.bulk_share);
+  const std::size_t size = network_.random(is_bulk ? options_.bulk_bytes_max : options_.small_bytes_max);
+  const Duration work(network_.random(static_cast<std::uint64_t>(options_.work_max.count()) + 1));
+  const Incarnation own = network_.incarnation(node);
+  network_.after(work, [this, node, own, envelope, size, peer = message.peer, from = message.incarnation,
+                        connection = message.connection] {
+    if (!network_.is_running(node) || network_.incarnation(node) != own) return;
+    // Fails when the caller's life has ended meanwhile, as it should.
+    static_cast<void>(network_.engine(node).send(peer, from, connection, false, 0,
+                                                 compose({envelope.number, envelope.run, envelope.order, 1}, size),
+                                                 network_.now()));
+    network_.pump(node);
+  });
+}
+
+void SimWorkload::on_reply(std::size_t node, core::MessageArrived& message) {
+  Envelope envelope;
+  if (!is_exact(message.body, envelope) || envelope.is_reply != 1) return complain("(c) a reply arrived damaged");
+  const auto found = calls_.find(envelope.number);
+  if (found == calls_.end()) return;  // Its call has failed before.
+  if (clients_[found->second.client].node != node) return complain("(c) a reply went to a stranger");
+  if (executions_[envelope.number] != 1) complain("(a) success without execution");
+  finish(envelope.number, true);
+}
+
+void SimWorkload::finish(std::uint64_t number, bool is_success) {
+  const Call call = calls_.at(number);
+  calls_.erase(number);
+  is_success ? ++succeeded_ : ++failed_;
+  Client& client = clients_[call.client];
+  --client.outstanding;
+  if (is_success && client.run == call.run && client.outstanding == 0 && network_.happens(options_.close_share)) {
+    network_.engine(client.node).close_connection(network_.peer_id(client.node, client.peer), client.connection,
+                                                  network_.now());
+    client.connection = {};
+  }
+  think(call.client);
+}
+
+void SimWorkload::fail_calls(std::size_t node, std::size_t peer) {
+  std::vector<std::uint64_t> failing;
+  for (const auto& [number, call] : calls_) {
+    const Client& client = clients_[call.client];
+    if (client.node == node && client.peer == peer) failing.push_back(number);
+  }
+  std::sort(failing.begin(), failing.end());  // The map's order depends on the library, a run must not.
+  for (const std::uint64_t number : failing) finish(number, false);
+}
+
+void SimWorkload::forget_connections(std::size_t node, std::size_t peer, bool with_close) {
+  for (Client& client : clients_) {
+    if (client.node != node || client.peer != peer || client.connection.is_none()) continue;
+    if (with_close) {
+      network_.engine(node).close_connection(network_.peer_id(node, peer), client.connection, network_.now());
+    }
+    client.connection = {};
+  }
+}
+
+void SimWorkload::on_crash(std::size_t node) {
+  for (std::size_t peer = 0; peer < network_.node_count(); ++peer) {
+    if (peer == node) continue;
+    fail_calls(node, peer);
+    forget_connections(node, peer, false);
+  }
+  served_[node].clear();
+}
+
+void SimWorkload::check_liveness() {
+  for (auto& [number, call] : calls_) {
+    const Client& client = clients_[call.client];
+    const bool is_reachable =
+        network_.is_running(client.peer) && network_.is_connected(client.node, client.peer);
+    if (is_reachable != call.was_reachable) call.since = network_.now();
+    call.was_reachable = is_reachable;
+    const Duration limit = is_reachable ? kSuccessWithin : kErrorWithin;
+    if (network_.now() - call.since > limit) {
+      complain("(e) call " + std::to_string(number) + " hangs, its peer is " +
+               (is_reachable ? "reachable" : "not reachable"));
+      call.since = network_.now();
+    }
+  }
+}
+
+bool SimWorkload::is_everybody_up() {
+  for (std::size_t node = 0; node < network_.node_count(); ++node) {
+    for (std::size_t peer = 0; peer < network_.node_count(); ++peer) {
+      if (peer == node) continue;
+      if (!network_.is_running(node) || !network_.engine(node).is_up(network_.peer_id(node, peer))) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace qnet::sim

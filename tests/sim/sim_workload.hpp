@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// sim_workload.hpp: what do the nodes of a simulation do, and which promises must hold meanwhile?
+//
+// Every node calls every other on a few connections. A call's number, its size and every byte of it follow from one
+// identity, so that whoever receives it can check it. Broken promises are collected as sentences:
+//   (a) a request runs at most once, and exactly once if its caller saw success
+//   (b) requests of one connection arrive in the order in which they were sent, without holes
+//   (c) every byte is what was sent
+//   (e) every call ends: soon if the peer is reachable, with an error in kErrorWithin if it is not
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "tests/sim/sim_network.hpp"
+
+namespace qnet::sim {
+
+struct WorkloadOptions {
+  std::size_t connections = 2;    // per pair and direction
+  std::size_t depth = 2;          // calls outstanding per connection
+  double bulk_share = 0.05;
+  std::size_t small_bytes_max = 2000;
+  std::size_t bulk_bytes_max = 300'000;
+  Duration think_max = std::chrono::milliseconds(4);
+  Duration work_max = std::chrono::milliseconds(2);
+  double close_share = 0.02;      // close the connection after a call and open another
+  bool must_not_fail = false;     // the faults are harmless enough that no call may fail
+};
+
+class SimWorkload final : public Application {
+ public:
+  static constexpr Duration kErrorWithin = std::chrono::seconds(1);
+  static constexpr Duration kSuccessWithin = std::chrono::seconds(20);
+  static constexpr std::size_t kViolationsMax = 10;
+
+  SimWorkload(WorkloadOptions options, NetworkOptions network);
+
+  SimNetwork& network() { return network_; }
+  void start();
+  /// No new calls from now on.
+  void stop() { is_stopping_ = true; }
+  void check_liveness();
+  std::size_t calls_outstanding() const { return calls_.size(); }
+  std::uint64_t succeeded() const { return succeeded_; }
+  std::uint64_t failed() const { return failed_; }
+  std::uint64_t peers_lost() const { return peers_lost_; }
+  bool is_everybody_up();
+  const std::vector<std::string>& violations() const { return violations_; }
+
+  void on_event(std::size_t node, core::Event& event) override;
+  void on_crash(std::size_t node) override;
+
+ private:
+  struct Client {  // one connection slot of `node` to `peer`
+    std::size_t node = 0;
+    std::size_t peer = 0;
+    ConnectionId connection;  // none: not open
+    Incarnation incarnation;
+    std::uint64_t run = 0;    // changes whenever the connection does
+    std::uint32_t sent = 0;
+    std::size_t outstanding = 0;
+  };
+  struct Call {
+    std::size_t client = 0;
+    std::uint64_t run = 0;
+    Instant since;            // start, or the last moment at which the peer could be reached
+    Instant started;
+    bool was_reachable = true;
+  };
+  /// What a server has seen of one connection.
+  using Served = std::map<std::uint64_t, std::uint32_t>;  // run → messages
+
+  void think(std::size_t client);
+  void call(std::size_t client);
+  void finish(std::uint64_t number, bool is_success);
+  void fail_calls(std::size_t node, std::size_t peer);
+  void forget_connections(std::size_t node, std::size_t peer, bool with_close);
+  void on_request(std::size_t node, core::MessageArrived& message);
+  void on_reply(std::size_t node, core::MessageArrived& message);
+  void complain(const std::string& what);
+
+  WorkloadOptions options_;
+  SimNetwork network_;
+  std::vector<Client> clients_;
+  std::unordered_map<std::uint64_t, Call> calls_;        // outstanding, by number
+  std::unordered_map<std::uint64_t, int> executions_;
+  std::vector<Served> served_;                           // by node
+  std::uint64_t next_number_ = 1;
+  std::uint64_t next_run_ = 1;
+  bool is_stopping_ = false;
+  std::uint64_t succeeded_ = 0;
+  std::uint64_t failed_ = 0;
+  std::uint64_t peers_lost_ = 0;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace qnet::sim

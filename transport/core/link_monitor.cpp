@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/core/link_monitor.hpp"
+
+#include <algorithm>
+
+namespace qnet::core {
+
+void LinkMonitor::on_sent(Instant now, bool is_probe, std::uint64_t random) {
+  if (!is_usable()) return;
+  if (!silent_since_) silent_since_ = now;
+  if (!is_probe) return;
+  probed_at_ = now;
+  jitter_ = static_cast<std::uint32_t>(random & 1023);
+  ++probes_unanswered_;
+  if (error_at_) ++error_probes_;
+}
+
+void LinkMonitor::on_confirmed(Instant now, bool is_only) {
+  confirmed_at_ = now;
+  silent_since_.reset();
+  error_at_.reset();
+  probes_unanswered_ = 0;
+  if (state_ == LinkState::kDown) {
+    state_ = LinkState::kProbing;
+    answers_ = 0;
+    first_answer_at_ = now;
+  }
+  if (state_ == LinkState::kProbing) {
+    ++answers_;
+    const bool is_steady = answers_ >= kAnswersToReturn && now - first_answer_at_ >= kReturnSpread;
+    if (!is_only && !is_steady) return;
+  }
+  state_ = LinkState::kUp;
+}
+
+void LinkMonitor::on_timeout() {
+  if (state_ == LinkState::kUp) state_ = LinkState::kSuspect;
+}
+
+void LinkMonitor::on_send_error(Instant now, bool is_refused) {
+  if (!is_usable()) return;
+  state_ = LinkState::kSuspect;
+  is_error_refusal_ = is_refused;
+  if (error_at_) return;
+  error_at_ = now;
+  error_probes_ = 0;
+}
+
+void LinkMonitor::go_down() {
+  was_refused_ = error_at_.has_value() && is_error_refusal_;
+  state_ = LinkState::kDown;
+  silent_since_.reset();
+  error_at_.reset();
+  probes_unanswered_ = 0;
+}
+
+Instant LinkMonitor::next_probe(bool is_active) const {
+  if (error_at_ && error_probes_ == 0) return *error_at_;
+  const bool is_urgent = is_active || state_ == LinkState::kSuspect;
+  const Duration interval = is_urgent ? times_.probe_interval_active : times_.probe_interval_idle;
+  return std::max(confirmed_at_, probed_at_) + interval - interval * jitter_ / 4096;
+}
+
+bool LinkMonitor::wants_probe(Instant now, bool is_active) const { return is_usable() && now >= next_probe(is_active); }
+
+std::optional<Instant> LinkMonitor::death(Duration probe_timeout) const {
+  if (!is_usable()) return std::nullopt;
+  std::optional<Instant> death;
+  if (silent_since_ && probes_unanswered_ >= kProbesUnanswered) {
+    death = *silent_since_ + std::max(times_.link_dead_after, kTimeoutsToDie * probe_timeout);
+  }
+  if (error_at_ && error_probes_ >= kRefusedProbes) {
+    const Instant verdict = *error_at_ + std::max(kRefusedVerdict, probe_timeout);
+    if (!death || verdict < *death) death = verdict;
+  }
+  return death;
+}
+
+bool LinkMonitor::is_dead(Instant now, Duration probe_timeout) const {
+  const std::optional<Instant> when = death(probe_timeout);
+  return when && now >= *when;
+}
+
+std::optional<Instant> LinkMonitor::deadline(bool is_active, Duration probe_timeout) const {
+  if (!is_usable()) return std::nullopt;
+  const Instant probe = next_probe(is_active);
+  const std::optional<Instant> when = death(probe_timeout);
+  return when ? std::min(probe, *when) : probe;
+}
+
+void LinkMonitor::shift(Duration stall, Instant now) {
+  confirmed_at_ = std::min(confirmed_at_ + stall, now);
+  probed_at_ = std::min(probed_at_ + stall, now);
+  if (silent_since_) silent_since_ = std::min(*silent_since_ + stall, now);
+  if (error_at_) error_at_ = std::min(*error_at_ + stall, now);
+}
+
+}  // namespace qnet::core

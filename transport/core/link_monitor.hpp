@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// link_monitor.hpp: is this path to the peer usable right now?
+//
+// Judges by one kind of evidence only: the peer has acknowledged something that we sent on this path. So a link that
+// works in one direction counts as broken. Probes are asked for only when nothing else was acknowledged lately.
+//
+//               first acknowledgement, or three          probe timeout
+//     kDown ──► kProbing ─────────────────────► kUp ◄──────────────────────► kSuspect
+//       ▲                                              acknowledgement          │
+//       └───────────────────────────────────────────────────────────────────────┘
+//                silence of link_dead_after and kProbesUnanswered, or refused and not contradicted
+//
+// Not here: choosing between paths (scheduler.hpp); greeting over a path that is down (peer.hpp).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "transport/base/clock.hpp"
+
+namespace qnet::core {
+
+enum class LinkState : std::uint8_t { kDown, kProbing, kUp, kSuspect };
+
+struct MonitorTimes {
+  Duration probe_interval_active;
+  Duration probe_interval_idle;
+  Duration link_dead_after;
+};
+
+class LinkMonitor {
+ public:
+  static constexpr unsigned kProbesUnanswered = 3;
+  static constexpr unsigned kAnswersToReturn = 3;  // while another path works
+  static constexpr Duration kReturnSpread = std::chrono::milliseconds(50);
+  static constexpr unsigned kRefusedProbes = 2;
+  static constexpr Duration kRefusedVerdict = std::chrono::milliseconds(25);
+  /// The verdict "silent" waits for this many probe timeouts, whatever link_dead_after says.
+  static constexpr int kTimeoutsToDie = 2;
+
+  explicit LinkMonitor(MonitorTimes times) : times_(times) {}
+
+  LinkState state() const { return state_; }
+  bool is_usable() const { return state_ == LinkState::kUp || state_ == LinkState::kSuspect; }
+  /// The last time it went down, it was because the peer's host refused.
+  bool was_refused() const { return was_refused_; }
+
+  /// A packet that must be acknowledged has left. `random` spreads the probes of many nodes.
+  void on_sent(Instant now, bool is_probe, std::uint64_t random);
+  /// Something sent on this path was acknowledged. `is_only` no other path is usable: no hesitation.
+  void on_confirmed(Instant now, bool is_only);
+  /// The probe timeout has passed.
+  void on_timeout();
+  /// The local kernel says that the peer's address is not reachable; `is_refused`: its host says that nobody listens.
+  /// Not believed until kRefusedProbes have stayed unanswered.
+  void on_send_error(Instant now, bool is_refused);
+  void go_down();
+
+  bool wants_probe(Instant now, bool is_active) const;
+  bool is_dead(Instant now, Duration probe_timeout) const;
+  /// When one of the two above may become true.
+  std::optional<Instant> deadline(bool is_active, Duration probe_timeout) const;
+  /// The whole node stood still for that long: nobody else was silent.
+  void shift(Duration stall, Instant now);
+
+ private:
+  Instant next_probe(bool is_active) const;
+  std::optional<Instant> death(Duration probe_timeout) const;
+
+  MonitorTimes times_;
+  LinkState state_ = LinkState::kDown;
+  bool was_refused_ = false;
+  Instant confirmed_at_{};
+  Instant probed_at_{};
+  std::optional<Instant> silent_since_;  // oldest packet since the last acknowledgement
+  unsigned probes_unanswered_ = 0;
+  std::uint32_t jitter_ = 0;             // 0 to 1023: up to a quarter of the interval earlier
+  bool is_error_refusal_ = false;
+  std::optional<Instant> error_at_;
+  unsigned error_probes_ = 0;
+  unsigned answers_ = 0;                 // kProbing
+  Instant first_answer_at_{};
+};
+
+}  // namespace qnet::core

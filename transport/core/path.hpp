@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// path.hpp: what do we know about one way to a peer?
+//
+// A path is a local link and an address of the peer as seen from it. It outlives sessions; what belongs to one session
+// only is renewed by begin_session().
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "transport/core/address.hpp"
+#include "transport/core/congestion.hpp"
+#include "transport/core/engine.hpp"
+#include "transport/core/link_monitor.hpp"
+#include "transport/core/rtt_estimator.hpp"
+#include "transport/core/sent_packets.hpp"
+
+namespace qnet::core {
+
+/// Paths of one peer; a path's number fits into the acknowledgers of the other side.
+inline constexpr std::size_t kPathsMax = 8;
+
+/// When do we say hello on this path, and to which hello is an answer an answer?
+struct Greeting {
+  Instant next{};
+  Instant sent_at{};
+  Duration interval{};
+  std::uint64_t nonce = 0;  // 0: nothing was said in this round
+};
+
+struct Path {
+  Path(std::uint8_t number, LinkId via, const Address& to, const LinkProperties& properties, MonitorTimes times)
+      : id(number),
+        link(via),
+        address(to),
+        datagram_bytes(std::min<std::size_t>(properties.datagram_bytes_max, kDatagramBytesMax) & ~std::size_t{3}),
+        can_batch(properties.can_batch),
+        monitor(times) {}
+
+  /// Largest UDP payload; also what the 16-bit lengths of packet and frame can tell.
+  static constexpr std::size_t kDatagramBytesMax = 65504;
+  /// Packets that a probe timeout may send although the cap is reached.
+  static constexpr unsigned kRescuePackets = 2;
+
+  std::uint8_t id;
+  LinkId link;
+  Address address;
+  std::size_t datagram_bytes;
+  bool can_batch;
+  bool is_learned = false;  // from a hello, not from the configuration: may be replaced
+  Greeting greeting;
+  RttEstimator rtt;
+  LinkMonitor monitor;
+
+  Congestion congestion;
+  SentPackets sent;
+  bool wants_probe = false;
+  bool wants_goodbye = false;
+  unsigned rescue_packets = 0;
+  unsigned timeouts = 0;     // probe timeouts since the last acknowledgement
+  Instant timeout_base{};    // of the running probe timeout
+
+  bool is_at(LinkId via, const Address& to) const { return link == via && address == to; }
+  bool may_send() const { return (congestion.can_send() || rescue_packets > 0) && !sent.is_full(); }
+
+  std::optional<Instant> timeout_at() const {
+    if (sent.outstanding() == 0 || !monitor.is_usable()) return std::nullopt;
+    return timeout_base + rtt.probe_timeout(timeouts);
+  }
+
+  void begin_session() {
+    monitor.go_down();
+    congestion = Congestion();
+    sent = SentPackets();
+    wants_probe = false;
+    rescue_packets = 0;
+    timeouts = 0;
+  }
+};
+
+using Paths = std::vector<std::unique_ptr<Path>>;
+
+}  // namespace qnet::core

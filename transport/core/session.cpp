@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/core/session.hpp"
+
+#include <algorithm>
+
+#include "transport/core/scheduler.hpp"
+#include "transport/wire/message.hpp"
+
+namespace qnet::core {
+
+Session::Session(Context& context, Paths& paths, const SessionTerms& terms)
+    : context_(context),
+      paths_(paths),
+      terms_(terms),
+      connections_(context.config.connections_max),
+      send_credit_(terms.session_credit_bytes, kSessionOverrunBytes),
+      receive_credit_(context.config.session_credit_bytes, kSessionOverrunBytes) {}
+
+Result<ConnectionId> Session::open_connection(const Policy& policy) {
+  Connection* connection =
+      connections_.open_own(SendCredit(terms_.connection_credit_bytes, kConnectionOverrunBytes),
+                            ReceiveCredit(context_.config.connection_credit_bytes, kConnectionOverrunBytes));
+  if (connection == nullptr) return fail(ENFILE, "open_connection: too many");
+  connection->policy = policy;
+  return connection->id;
+}
+
+void Session::close_connection(ConnectionId id) {
+  Connection* connection = connections_.find(id.value, true);
+  if (connection == nullptr || connection->is_closed) return;
+  connection->is_closed = true;
+  connection->is_close_due = true;
+  connections_.on_own_closed();
+  set_awaiting(*connection, false);
+  notice(*connection);
+}
+
+Status Session::send(ConnectionId id, bool is_own, std::uint8_t priority, Buffer body, Instant now) {
+  if (body.size() > wire::kMessageBytesMax) return fail(EMSGSIZE, "Session::send");
+  Connection* connection = connections_.find(id.value, is_own);
+  if (connection == nullptr || connection->is_closed) {
+    if (is_own) return fail(EBADF, "Session::send: not open");
+    return {};  // Whoever asked has closed the connection; nobody reads the answer.
+  }
+  connection->send.push(std::move(body), priority);
+  if (is_own) set_awaiting(*connection, true);
+  scheduler_.enqueue(*connection);
+  active_until_ = now + kActiveAfter;
+  ++context_.statistics.messages_sent;
+  return {};
+}
+
+bool Session::is_active(Instant now) const {
+  if (now < active_until_ || awaiting_ > 0 || has_data()) return true;
+  return std::any_of(paths_.begin(), paths_.end(), [](const auto& path) { return path->sent.outstanding() > 0; });
+}
+
+void Session::notice(Connection& connection) {
+  if (connection.is_in_notices) return;
+  connection.is_in_notices = true;
+  notices_.push_back({connection.id.value, connection.is_own});
+}
+
+void Session::set_awaiting(Connection& connection, bool awaits_reply) {
+  if (connection.awaits_reply == awaits_reply) return;
+  connection.awaits_reply = awaits_reply;
+  awaiting_ += awaits_reply ? 1 : std::size_t(-1);
+}
+
+void Session::forget_if_over(Connection& connection) {
+  if (!connection.is_over()) return;
+  scheduler_.remove(connection);
+  connections_.erase(connection);
+}
+
+void Session::on_frame_acked(const FrameRecord& frame) {
+  if (frame.type != wire::FrameType::kData && frame.type != wire::FrameType::kClose) return;
+  Connection* connection = connections_.find(frame.connection, frame.is_own);
+  if (connection == nullptr) return;
+  if (frame.type == wire::FrameType::kData) {
+    connection->send.on_acked(frame.message, frame.offset, frame.length);
+    if (!connection->send.empty()) scheduler_.enqueue(*connection);  // The window has moved.
+  } else {
+    connection->is_close_acked = true;
+    connection->is_close_due = false;
+  }
+  forget_if_over(*connection);
+}
+
+void Session::on_frame_lost(const FrameRecord& frame) {
+  if (frame.type == wire::FrameType::kCredit && frame.connection == 0) {
+    is_session_credit_due_ = true;
+    return;
+  }
+  Connection* connection =
+      frame.type == wire::FrameType::kPing ? nullptr : connections_.find(frame.connection, frame.is_own);
+  if (connection == nullptr) return;
+  if (frame.type == wire::FrameType::kData) {
+    if (connection->send.on_lost(frame.message, frame.offset, frame.length)) scheduler_.enqueue(*connection);
+  } else if (frame.type == wire::FrameType::kCredit) {
+    connection->is_credit_due = true;
+    notice(*connection);
+  } else if (!connection->is_close_acked) {
+    connection->is_close_due = true;
+    notice(*connection);
+  }
+}
+
+bool Session::on_path_time(Path& path, Instant now) {
+  if (path.sent.loss_time() && now >= *path.sent.loss_time()) {
+    path.sent.detect_losses(now, path.rtt, path.congestion, *this);
+  }
+  if (!path.monitor.is_usable()) return false;
+  const std::optional<Instant> timeout = path.timeout_at();
+  if (timeout && now >= *timeout) {
+    path.monitor.on_timeout();
+    ++path.timeouts;
+    path.timeout_base = now;
+    path.wants_probe = true;
+    path.sent.rescue_oldest(Path::kRescuePackets, *this);
+    last_path_ = choose_path(paths_, last_path_);  // Elsewhere, if there is an elsewhere.
+    if (last_path_ != nullptr) last_path_->rescue_packets = Path::kRescuePackets;
+  }
+  if (path.monitor.wants_probe(now, is_active(now))) path.wants_probe = true;
+  if (!path.monitor.is_dead(now, path.rtt.probe_timeout(0))) return false;
+  path.monitor.go_down();
+  path.wants_probe = false;
+  path.rescue_packets = 0;
+  path.timeouts = 0;
+  abandon(path);
+  return true;
+}
+
+std::optional<Instant> Session::path_deadline(const Path& path, Instant now) const {
+  std::optional<Instant> first = path.sent.loss_time();
+  const auto consider = [&first](std::optional<Instant> when) {
+    if (when && (!first || *when < *first)) first = when;
+  };
+  consider(path.timeout_at());
+  if (!path.wants_probe) consider(path.monitor.deadline(is_active(now), path.rtt.probe_timeout(0)));
+  return first;
+}
+
+std::optional<Instant> Session::ack_deadline() const {
+  std::optional<Instant> first;
+  if (acks_pending_ == 0) return first;
+  for (const Acknowledger& acknowledger : acknowledgers_) {
+    const std::optional<Instant> due = acknowledger.due_at();
+    if (due && (!first || *due < *first)) first = due;
+  }
+  return first;
+}
+
+}  // namespace qnet::core

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// session.hpp: how do two nodes exchange messages reliably over several links?
+//
+//   send() ─► SendQueue ─► SendScheduler ─► packet on a Path ─► SentPackets ──┐ acknowledged: forget
+//                 ▲                                                           │ lost: again, on whichever path is best
+//                 └────────────────────────── on_frame_lost ◄─────────────────┘
+//   packet ─► Acknowledger (seen before?) ─► ReceiveQueue (order) ─► MessageArrived
+//
+// One session joins one life of this node and one of the peer. Loss of links does not touch it; its end discards all.
+// Not here: greeting, and who is up or down (peer.hpp).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "transport/core/acknowledger.hpp"
+#include "transport/core/connection_table.hpp"
+#include "transport/core/context.hpp"
+#include "transport/core/path.hpp"
+#include "transport/core/send_scheduler.hpp"
+
+namespace qnet::core {
+
+/// What the handshake has found out.
+struct SessionTerms {
+  PeerId peer;
+  Incarnation incarnation;      // of the peer
+  std::uint8_t version = 0;
+  std::uint32_t token = 0;      // in packets to the peer
+  std::uint64_t connection_credit_bytes = 0;  // granted by the peer
+  std::uint64_t session_credit_bytes = 0;
+};
+
+class Session final : private FrameSink {
+ public:
+  /// Recently active: probes stay frequent for this long.
+  static constexpr Duration kActiveAfter = std::chrono::milliseconds(200);
+  static constexpr std::size_t kBatchSegmentsMax = 64;  // what the kernel takes in one send
+  static constexpr std::size_t kBatchBytesMax = 65000;
+
+  /// `paths` belongs to the peer and outlives the session.
+  Session(Context& context, Paths& paths, const SessionTerms& terms);
+
+  const SessionTerms& terms() const { return terms_; }
+  Result<ConnectionId> open_connection(const Policy& policy);
+  void close_connection(ConnectionId id);
+  Status send(ConnectionId id, bool is_own, std::uint8_t priority, Buffer body, Instant now);
+
+  /// `arrival` our path that leads to where the packet came from. False if the packet is malformed or against the rules.
+  bool on_packet(const wire::PacketHeader& header, ByteView payload, const Path& arrival, Instant now);
+  bool has_heard_goodbye() const { return has_heard_goodbye_; }
+
+  /// Losses, probes and health of one path. Returns true if the path has just gone down.
+  bool on_path_time(Path& path, Instant now);
+  /// What was on its way there goes elsewhere.
+  void abandon(Path& path) { path.sent.abandon_all(path.congestion, *this); }
+
+  /// Fills `staging` (kBatchBytesMax and one datagram) with packets for one path. Nothing when there is nothing to do.
+  std::optional<Transmit> next_transmit(MutableBytes staging, Instant now);
+  std::optional<Instant> path_deadline(const Path& path, Instant now) const;
+  /// When an acknowledgement must go out.
+  std::optional<Instant> ack_deadline() const;
+
+ private:
+  struct Notice {  // a CREDIT or CLOSE to be written
+    std::uint32_t connection = 0;
+    bool is_own = false;
+  };
+  struct PacketContents {
+    std::size_t bytes = wire::PacketHeader::kBytes;
+    bool must_be_acked = false;
+    bool is_probe = false;
+  };
+
+  void on_frame_acked(const FrameRecord& frame) override;
+  void on_frame_lost(const FrameRecord& frame) override;
+
+  // session_receive.cpp
+  bool apply(const wire::FrameView& view, std::optional<Duration>& hold_back, Instant now);
+  bool apply_data(const wire::DataFrame& frame, Instant now);
+  bool apply_ack(const wire::AckFrame& frame, Instant now);
+  bool apply_close(const wire::CloseFrame& frame);
+  void apply_credit(const wire::CreditFrame& frame);
+  Connection* accept(std::uint32_t id, bool& is_violation);
+  void deliver(Connection& connection);
+  void finish_theirs(Connection& connection);
+
+  // session_send.cpp
+  std::optional<Transmit> send_batch(Path& path, bool with_data, MutableBytes staging, Instant now);
+  std::size_t write_packet(Path& path, bool with_data, MutableBytes packet, Instant now);
+  void write_acks(MutableBytes packet, PacketContents& contents, Instant now);
+  void write_signals(Path& path, MutableBytes packet, PacketContents& contents);
+  void write_notices(Path& path, MutableBytes packet, PacketContents& contents);
+  bool write_notice(Path& path, const Notice& notice, MutableBytes packet, PacketContents& contents);
+  void write_credit(Path& path, Connection* connection, MutableBytes packet, PacketContents& contents);
+  void write_data(Path& path, MutableBytes packet, PacketContents& contents);
+  bool has_data() const { return !scheduler_.empty() || !notices_.empty(); }
+  bool has_ack_due(Instant now, std::size_t path) const;
+
+  bool is_active(Instant now) const;
+  void notice(Connection& connection);
+  void set_awaiting(Connection& connection, bool awaits_reply);
+  void forget_if_over(Connection& connection);
+
+  Context& context_;
+  Paths& paths_;
+  SessionTerms terms_;
+  ConnectionTable connections_;
+  SendScheduler scheduler_;
+  RingQueue<Notice> notices_;
+  SendCredit send_credit_;
+  ReceiveCredit receive_credit_;
+  bool is_session_credit_due_ = false;
+  std::array<Acknowledger, kPathsMax> acknowledgers_;  // by the peer's path number
+  unsigned acks_pending_ = 0;                          // bit set of acknowledgers_
+  Path* last_path_ = nullptr;
+  std::size_t awaiting_ = 0;                           // connections that await a reply
+  Instant active_until_{};
+  bool has_heard_goodbye_ = false;
+};
+
+}  // namespace qnet::core
