@@ -17,17 +17,18 @@ namespace qnet::preload {
 namespace {
 
 // libc's flags of FILE::_flags, part of its ABI (programs compiled against old headers use them inline).
-constexpr int kUserBuffer = 0x1;
 constexpr int kUnbuffered = 0x2;
 constexpr int kNoReads = 0x4;
 constexpr int kNoWrites = 0x8;
 constexpr int kEndSeen = 0x10;
 constexpr int kErrorSeen = 0x20;
 constexpr int kInBackup = 0x100;
+constexpr int kLineBuffered = 0x200;
 constexpr int kPutting = 0x800;
 constexpr int kAppending = 0x1000;
-/// What opening decides, as against what setvbuf() decided and the list of all streams needs.
-constexpr int kOpeningFlags = kNoReads | kNoWrites | kEndSeen | kErrorSeen | kInBackup | kPutting | kAppending;
+/// What opening decides, as against what libc's list of all streams needs.
+constexpr int kOpeningFlags = kUnbuffered | kNoReads | kNoWrites | kEndSeen | kErrorSeen | kInBackup | kLineBuffered |
+                              kPutting | kAppending;
 
 /// libc's `struct _IO_cookie_file`: FILE, virtual table, cookie, four functions.
 struct CookieFile {
@@ -117,11 +118,11 @@ void learn_layout(FILE* stream, const RemoteStream* cookie) {
   cookie_functions.store(file->functions, std::memory_order_release);
 }
 
-RemoteStream* make_cookie(int fd, bool with_buffer) {
+RemoteStream* make_cookie(int fd) {
   auto* const cookie = static_cast<RemoteStream*>(calloc(1, sizeof(RemoteStream)));
   if (cookie == nullptr) return nullptr;
   cookie->fd = fd;
-  if (with_buffer) cookie->buffer = static_cast<char*>(malloc(RemoteStream::kBufferBytes));
+  cookie->buffer = static_cast<char*>(malloc(RemoteStream::kBufferBytes));
   return cookie;
 }
 
@@ -170,7 +171,7 @@ std::optional<StreamMode> parse_stream_mode(const char* mode) {
 }
 
 FILE* make_remote_stream(int fd, const StreamMode& mode) {
-  RemoteStream* const cookie = make_cookie(fd, true);
+  RemoteStream* const cookie = make_cookie(fd);
   FILE* const stream = cookie == nullptr ? nullptr : fopencookie(cookie, mode.cookie, kFunctions);
   if (stream == nullptr) {
     if (cookie != nullptr) free(cookie->buffer);
@@ -208,7 +209,7 @@ bool convert_in_place(FILE* stream, int fd, const StreamMode& mode) {
                         reinterpret_cast<char*>(plain->file._wide_data) == plain->wide &&
                         plain->file._lock == static_cast<void*>(&plain->lock) && plain->file._mode <= 0;
   if (!is_plain) return false;
-  RemoteStream* const cookie = make_cookie(fd, (stream->_flags & kUnbuffered) == 0);
+  RemoteStream* const cookie = make_cookie(fd);
   if (cookie == nullptr) return false;
 
   const auto lock = plain->lock;  // The caller may hold it.
@@ -224,7 +225,6 @@ bool convert_in_place(FILE* stream, int fd, const StreamMode& mode) {
   stream->_flags2 = 0;
   stream->_fileno = fd;
   restart_stream(stream, mode);
-  if (cookie->buffer != nullptr && (stream->_flags & kUserBuffer) == 0) choose_buffering(stream, *cookie);
   return true;
 }
 
@@ -239,6 +239,7 @@ void restart_stream(FILE* stream, const StreamMode& mode) {
     cookie->window_bytes = 0;
     cookie->orientation = 0;
     cookie->input_state = cookie->output_state = mbstate_t{};
+    choose_buffering(stream, *cookie);
     go_to_start(cookie->fd, mode);
   }
 }

@@ -34,7 +34,7 @@ struct RemoteStream {
   int fd = -1;
   bool was_used = false;                ///< bytes have gone in or out of the descriptor
   std::size_t window_bytes = 0;         ///< how much the next read into `buffer` asks for; grows while reading on
-  char* buffer = nullptr;               ///< what setvbuf() was given, kBufferBytes long; null for unbuffered streams
+  char* buffer = nullptr;               ///< what setvbuf() was given, kBufferBytes long; null when there was no memory
   char* leftover = nullptr;             ///< what libc's stream had read ahead before this one took its place
   std::size_t leftover_at = 0, leftover_bytes = 0;
   int orientation = 0;                  ///< fwide()
@@ -53,7 +53,7 @@ RemoteStream* is_ours(FILE* stream);
 /// Turns an open libc stream into one of ours at the same address, so that whoever holds the pointer goes on with it.
 /// Pending output must be flushed. False if the stream is not one of libc's plain ones; it is then untouched.
 bool convert_in_place(FILE* stream, int fd, const StreamMode& mode);
-/// Forgets what is buffered and gives a stream of ours another mode. Its descriptor has been replaced.
+/// Forgets what is buffered and how, and gives a stream of ours another mode. Its descriptor has been replaced.
 void restart_stream(FILE* stream, const StreamMode& mode);
 
 }  // namespace qnet::preload

@@ -71,7 +71,6 @@ FILE* continue_libc_stream(int fd, FILE* stream, const StreamMode& mode) {
   __fpurge(stream);
   FILE* const fresh = make_remote_stream(fd, mode);
   if (fresh == nullptr) return nullptr;
-  if ((stream->_flags & 0x2) != 0) setvbuf(fresh, nullptr, _IONBF, 0);
   return *variable = fresh;
 }
 

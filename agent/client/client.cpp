@@ -115,6 +115,11 @@ Result<ByteView> finish(const IncomingReply& reply, const ReplyRoom& room, CallO
 
 }  // namespace
 
+void close_received(int& fd) {
+  if (fd >= 0) raw_syscall(SYS_close, fd);
+  fd = -1;
+}
+
 Result<ByteView> call_bytes(Opcode opcode, const Place& place, ByteView body, const ReplyRoom& room,
                             CallOptions& options) {
   options.received_bytes = 0;

@@ -84,6 +84,9 @@ struct ReplyRoom {
 Result<ByteView> call_bytes(wire::Opcode opcode, const Place& place, ByteView body, const ReplyRoom& room,
                             CallOptions& options);
 
+/// Closes a descriptor that came with a reply that makes no sense, and sets it to -1.
+void close_received(int& fd);
+
 template <class AnyExchange>
 Result<ByteView> call_raw(wire::Opcode opcode, const Place& place, ByteView body, AnyExchange& exchange,
                           CallOptions& options) {
@@ -99,8 +102,9 @@ Result<Reply> call(wire::Opcode opcode, const Place& place, const Request& reque
   const Result<ByteView> answer = call_raw(opcode, place, *body, exchange, options);
   if (!answer) return fail(answer.error());
   const Result<Reply> reply = wire::decode<Reply>(*answer);
-  if (!reply) return fail(EIO, "reply");
-  return reply;
+  if (reply) return reply;
+  close_received(exchange.received_fd);
+  return fail(EIO, "reply");
 }
 
 /// Once, before anything else: where the agent listens. Null or empty: QNET_SOCKET of the environment, else the default

@@ -238,7 +238,9 @@ void vacate(int fd) {
   raw_close(fd);
 }
 
-unsigned agent_epoch() { return pool.epoch.load(std::memory_order_relaxed); }
+unsigned agent_epoch() {
+  return pool.epoch.load(std::memory_order_relaxed);
+}
 
 Result<AgentIdentity> agent_identity() {
   Lease lease;

@@ -75,15 +75,19 @@ Status WorkerPool::submit(JobPointer job) {
   {
     std::unique_lock lock(mutex_);
     if (is_stopping_) return fail(EINTR, "pool: stopping");
-    if (Worker* worker = choose_idle(*job)) {
+    const auto fitting = find_fitting(*job);
+    const bool may_start = fitting == idle_.end() && workers_.size() - blocked_ < busy_min_;
+    if (may_start && start_worker(job)) return {};
+    if (!idle_.empty()) {
+      // Nobody is the caller already: who was idle longest changes.
+      const auto chosen = fitting == idle_.end() ? idle_.begin() : fitting;
+      const std::shared_ptr<Worker> worker = (*chosen)->shared_from_this();
+      idle_.erase(chosen);
       worker->job = std::move(job);
-      const std::shared_ptr<Worker> kept = worker->shared_from_this();
       lock.unlock();
-      kept->wake();
+      worker->wake();
       return {};
     }
-    const auto busy = static_cast<unsigned>(workers_.size()) - blocked_;
-    if (busy < busy_min_ && start_worker(job)) return {};
     if (workers_.empty()) return fail(EAGAIN, "pool: no thread");
     queue_.push_back(std::move(job));
     must_watch = !std::exchange(is_watched_, true);
@@ -93,19 +97,11 @@ Status WorkerPool::submit(JobPointer job) {
   return {};
 }
 
-/// Who is the caller already; else who was idle longest, so that two callers who take turns keep a worker each.
-WorkerPool::Worker* WorkerPool::choose_idle(const Job& job) {
-  if (idle_.empty()) return nullptr;
-  auto chosen = idle_.begin();
-  for (auto at = idle_.end(); at != idle_.begin();) {
-    --at;
-    if (!(*at)->identity.fits(job.need, job.request.caller)) continue;
-    chosen = at;
-    break;
-  }
-  Worker* worker = *chosen;
-  idle_.erase(chosen);
-  return worker;
+/// Who is the caller already and was idle shortest.
+std::vector<WorkerPool::Worker*>::iterator WorkerPool::find_fitting(const Job& job) {
+  const auto fits = [&job](Worker* worker) { return worker->identity.fits(job.need, job.request.caller); };
+  const auto found = std::find_if(idle_.rbegin(), idle_.rend(), fits);
+  return found == idle_.rend() ? idle_.end() : std::prev(found.base());
 }
 
 bool WorkerPool::start_worker(JobPointer job) {

@@ -2,9 +2,9 @@
 //
 // worker_pool.hpp: which thread executes this job?
 //
-// An idle one that already is the caller, else the one that was idle longest, else a new one, else the queue. As many
-// threads work as there is a point in; more are started only when the working ones are known to be blocked, or when the
-// queue has not moved for a while. Idle ones leave after kIdleMax.
+// An idle one that already is the caller, else a new one while there are few, else the one that was idle longest, else
+// the queue. As many threads work as there is a point in; more are started only when the working ones are known to be
+// blocked, or when the queue has not moved for a while. Idle ones leave after kIdleMax.
 //
 // Any thread may submit. Not here: what a job does (dispatch.hpp); jobs that wait for readiness (waiter.hpp).
 #pragma once
@@ -60,7 +60,7 @@ class WorkerPool {
   void work(Worker& me);
   JobPointer next(Worker& me, JobPointer done, std::optional<Reply> reply);
   JobPointer take_from_queue(const Worker& me);
-  Worker* choose_idle(const Job& job);
+  std::vector<Worker*>::iterator find_fitting(const Job& job);
   bool start_worker(JobPointer job);
   bool leave(Worker& me);
   void join_those_who_left();

@@ -71,9 +71,9 @@ static void run_select(char** argv) {
   tell("no time left", timeout.tv_sec == 0 && timeout.tv_usec == 0);
   FD_ZERO(&readable);
   FD_SET(fd, &readable);
-  FD_SET(300, &readable);
-  tell("select closed", select(301, &readable, NULL, NULL, NULL));
-  FD_CLR(300, &readable);
+  FD_SET(90, &readable);
+  tell("select closed", select(91, &readable, NULL, NULL, NULL));
+  FD_CLR(90, &readable);
   tell("pselect", pselect(fd + 1, &readable, NULL, NULL, NULL, NULL));
 }
 

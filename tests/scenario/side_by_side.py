@@ -14,6 +14,7 @@ from pathlib import Path
 PREFIX = "/net/b"
 PLACE = "/tmp/same/d"
 TIMEOUT_S = 60
+SHOWN_LINES, SHOWN_COLUMNS = 60, 200
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -91,7 +92,7 @@ def difference(title, native, remote):
     if native == remote:
         return []
     lines = difflib.unified_diff(native.splitlines(), remote.splitlines(), "native", "remote", lineterm="", n=1)
-    return [f"  {title}:"] + [f"    {line}" for line in list(lines)[:60]]
+    return [f"  {title}:"] + [f"    {line[:SHOWN_COLUMNS]}" for line in list(lines)[:SHOWN_LINES]]
 
 
 def differences(commands, native, remote):

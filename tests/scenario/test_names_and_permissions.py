@@ -97,7 +97,8 @@ def test_dot_dot_leads_out_of_a_node_and_out_of_net(lab):
 
 def test_symlinks_on_b_are_read_in_the_root_of_b(lab):
     lab.exec("b", """
-        rm -rf /tmp/links; mkdir /tmp/links; cd /tmp/links; ln -s /etc/hostname absolute; ln -s loop loop; ln -s /etc etc
+        rm -rf /tmp/links; mkdir /tmp/links; cd /tmp/links; ln -s /etc/hostname absolute; ln -s loop loop
+        ln -s /etc etc
         ln -s ../../etc/hostname relative; ln -s /net/a/etc/hostname back; ln -s /net net
         ln -s ../../../../etc/hostname above
     """, plain=True)

@@ -14,7 +14,7 @@ def run(lab, script, **how):
 
 
 #: A second agent on node a, out of the way of the first.
-AGENT = "qnetd --name z --link en0=udp:127.0.0.1:9204 --socket /tmp/z.sock --trusted"
+AGENT = "qnetd --name z --link en0=udp:127.0.0.1:9204 --socket /tmp/z.sock --state-dir /tmp/z.state --trusted"
 
 
 def wait_for_answer(lab):
@@ -48,7 +48,7 @@ def test_a_second_agent_on_the_same_socket_refuses(lab):
 
 
 def test_a_second_agent_on_the_same_address_refuses(lab):
-    said = refused(lab, "qnetd --name z --link en0=udp:10.71.0.1 --socket /tmp/z2.sock --trusted")
+    said = refused(lab, AGENT.replace("127.0.0.1:9204", "10.71.0.1").replace("z.sock", "z2.sock"))
     assert "10.71.0.1" in said or "in use" in said
     assert run(lab, "test -e /tmp/z2.sock").status == 1
 
@@ -179,7 +179,8 @@ def test_qnet_lists_nodes_for_people_and_programs(lab):
 
 
 def test_the_configuration_may_be_a_file(lab):
-    run(lab, "cat >/tmp/z.conf <<'EOF'\nname=z\nlink=en0=udp:127.0.0.1:9204\nsocket=/tmp/z.sock\ntrusted=true\nEOF")
+    settings = ["name=z", "link=en0=udp:127.0.0.1:9204", "socket=/tmp/z.sock", "state-dir=/tmp/z.state", "trusted=true"]
+    run(lab, "cat >/tmp/z.conf", input="\n".join(settings) + "\n")
     agent = lab.start("a", ["sh", "-c", "exec qnetd --config /tmp/z.conf"], plain=True)
     try:
         wait_for_answer(lab)
@@ -189,7 +190,8 @@ def test_the_configuration_may_be_a_file(lab):
 
 
 def test_an_agent_that_is_not_root_serves_its_own_user_only(lab):
-    agent = lab.start("a", ["sh", "-c", f"exec {AGENT} 2>&1"], plain=True, user=1000)
+    command = AGENT.replace("/tmp/z.state", "/tmp/z.user")
+    agent = lab.start("a", ["sh", "-c", f"exec {command} 2>&1"], plain=True, user=1000)
     try:
         wait_for_answer(lab)
         environment = {"QNET_SOCKET": "/tmp/z.sock"}

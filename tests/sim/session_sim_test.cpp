@@ -53,12 +53,15 @@ Plan plan_for(std::uint64_t seed) {
   if (one_in(4)) {  // The least the engine allows: both kinds of credit run out.
     plan.network.config.connection_credit_bytes = 1;
     plan.network.config.session_credit_bytes = 1;
-    plan.workload.bulk_share = 0.3;
+    plan.workload.bulk_share = 0.2;
     plan.workload.bulk_bytes_max = 1'000'000;
-    plan.workload.think_max = 40ms;
+    plan.workload.think_max = 200ms;
     plan.workload.connections = 3;
   }
-  if (one_in(4)) plan.workload.depth = 8;
+  if (one_in(4)) {
+    plan.workload.depth = 8;
+    plan.workload.think_max *= 2;
+  }
   plan.workload.must_not_fail = faults.loss <= 0.02 && !plan.restarts && !plan.cuts && !plan.pauses;
   return plan;
 }
@@ -135,6 +138,14 @@ void run_seed(std::uint64_t seed) {
   network.run_for(4s);
   const std::uint64_t pairs = network.node_count() * (network.node_count() - 1);
   EXPECT_LE(network.datagrams_carried() - before, 4 * pairs * network.link_count() * 2 * 2) << "not quiet when idle";
+  if (std::getenv("QNET_SIM_VERBOSE") != nullptr) {
+    std::printf("seed %llu: %llu calls done, %llu failed, %llu peers lost, %llu datagrams, %llu steps\n",
+                static_cast<unsigned long long>(seed), static_cast<unsigned long long>(workload.succeeded()),
+                static_cast<unsigned long long>(workload.failed()),
+                static_cast<unsigned long long>(workload.peers_lost()),
+                static_cast<unsigned long long>(network.datagrams_carried()),
+                static_cast<unsigned long long>(network.steps()));
+  }
   EXPECT_FALSE(network.has_spun());
   EXPECT_GT(workload.succeeded(), 0u);
   for (const std::string& violation : workload.violations()) ADD_FAILURE() << violation;

@@ -114,7 +114,6 @@ void SimNetwork::wake(std::size_t node, std::uint64_t life) {
     return;
   }
   self.has_wake = false;
-  if (steps_ > 4900000 && steps_ < 4900030) { auto d = self.engine->deadline(); fprintf(stderr, "DBG wake node %zu now %ld deadline %ld\n", node, now().time_since_epoch().count(), d? d->time_since_epoch().count():0);}
   self.engine->on_time(now());
   pump(node);
 }
@@ -163,7 +162,6 @@ void SimNetwork::deliver(std::size_t source, std::size_t target, std::size_t lin
     post(node.paused_until, [this, source, target, link, datagram] { deliver(source, target, link, datagram); });
     return;
   }
-  if (steps_ > 4900000 && steps_ < 4900030) { fprintf(stderr, "DBG dgram %zu->%zu now %ld len %zu type %d flags %x frame %d\n", source,target, now().time_since_epoch().count(), datagram.size(), (int)datagram[1], (int)datagram[2], (int)datagram[24]);}
   node.engine->on_datagram(LinkId{static_cast<std::uint8_t>(link)}, address_of(source, link), datagram, now());
   pump(target);
 }

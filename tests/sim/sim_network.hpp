@@ -89,6 +89,7 @@ class SimNetwork {
   /// False if `condition` did not come true in time.
   bool run_until(const std::function<bool()>& condition, Duration at_most);
   bool has_spun() const { return steps_ >= kStepsMax; }
+  std::uint64_t steps() const { return steps_; }
   std::uint64_t datagrams_carried() const { return datagrams_carried_; }
 
  private:

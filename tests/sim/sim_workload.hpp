@@ -23,10 +23,10 @@ namespace qnet::sim {
 struct WorkloadOptions {
   std::size_t connections = 2;    // per pair and direction
   std::size_t depth = 2;          // calls outstanding per connection
-  double bulk_share = 0.05;
+  double bulk_share = 0.03;
   std::size_t small_bytes_max = 2000;
-  std::size_t bulk_bytes_max = 300'000;
-  Duration think_max = std::chrono::milliseconds(4);
+  std::size_t bulk_bytes_max = 200'000;
+  Duration think_max = std::chrono::milliseconds(20);
   Duration work_max = std::chrono::milliseconds(2);
   double close_share = 0.02;      // close the connection after a call and open another
   bool must_not_fail = false;     // the faults are harmless enough that no call may fail

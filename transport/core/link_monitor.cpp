@@ -37,13 +37,14 @@ void LinkMonitor::on_timeout() {
   if (state_ == LinkState::kUp) state_ = LinkState::kSuspect;
 }
 
-void LinkMonitor::on_send_error(Instant now, bool is_refused) {
-  if (!is_usable()) return;
+bool LinkMonitor::on_send_error(Instant now, bool is_refused) {
+  if (!is_usable()) return false;
   state_ = LinkState::kSuspect;
   is_error_refusal_ = is_refused;
-  if (error_at_) return;
+  if (error_at_) return false;
   error_at_ = now;
   error_probes_ = 0;
+  return true;
 }
 
 void LinkMonitor::go_down() {

@@ -53,8 +53,8 @@ class LinkMonitor {
   /// The probe timeout has passed.
   void on_timeout();
   /// The local kernel says that the peer's address is not reachable; `is_refused`: its host says that nobody listens.
-  /// Not believed until kRefusedProbes have stayed unanswered.
-  void on_send_error(Instant now, bool is_refused);
+  /// Not believed until kRefusedProbes have stayed unanswered. Returns true when that is news.
+  bool on_send_error(Instant now, bool is_refused);
   void go_down();
 
   bool wants_probe(Instant now, bool is_active) const;

@@ -97,7 +97,7 @@ void Peer::on_send_error(LinkId link, const Address& to, int error, Instant now)
     if (is_refused && down_reason_ != DownReason::kVersion) down_reason_ = DownReason::kRefused;
     return;
   }
-  path->monitor.on_send_error(now, is_refused);
+  if (!path->monitor.on_send_error(now, is_refused)) return;
   if (is_refused) {  // If the agent is gone, it is gone on every path: ask there, too.
     for (const auto& other : paths_) other->wants_probe = other->wants_probe || other->monitor.is_usable();
   }

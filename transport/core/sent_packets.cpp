@@ -11,6 +11,17 @@ namespace {
 constexpr std::size_t kPacketsAtFirst = 64;
 constexpr std::size_t kFramesAtFirst = 128;
 
+bool covers(const wire::AckFrame& ack, std::uint64_t number) {
+  std::uint64_t last = ack.largest;
+  for (std::size_t i = 0; i < ack.range_count; ++i) {
+    last -= ack.ranges[i].gap;
+    if (number > last) return false;
+    if (number > last - ack.ranges[i].length) return true;
+    last -= ack.ranges[i].length;
+  }
+  return false;
+}
+
 }  // namespace
 
 void SentPackets::add_frame(const FrameRecord& frame) {
@@ -61,12 +72,12 @@ bool SentPackets::on_ack(const wire::AckFrame& ack, Instant now, RttEstimator& r
                          FrameSink& sink, bool& is_progress) {
   is_progress = false;
   if (ack.largest >= next_number_) return false;
+  if (!lost_.empty()) look_among_lost(ack, now, sink);
   std::uint64_t newest = 0;
   std::uint64_t last = ack.largest;
   for (std::size_t i = 0; i < ack.range_count; ++i) {
     last -= ack.ranges[i].gap;
     const std::uint64_t first = last - ack.ranges[i].length + 1;
-    if (lost_unsettled_ > 0) look_among_lost(first, last, sink);
     for (std::uint64_t n = std::max(first, base_); n <= last; ++n) {
       Packet& sent = packet(n);
       if (sent.state == State::kSettled) continue;
@@ -77,7 +88,7 @@ bool SentPackets::on_ack(const wire::AckFrame& ack, Instant now, RttEstimator& r
       for (std::uint64_t f = 0; f < sent.frame_count; ++f) sink.on_frame_acked(frame(sent.first_frame + f));
     }
     last = first - 1;
-    if (last < base_ && lost_unsettled_ == 0) break;
+    if (last < base_) break;
   }
   largest_acked_ = std::max(largest_acked_, ack.largest);
   if (newest != 0) {
@@ -93,15 +104,17 @@ bool SentPackets::on_ack(const wire::AckFrame& ack, Instant now, RttEstimator& r
   return true;
 }
 
-void SentPackets::look_among_lost(std::uint64_t first, std::uint64_t last, FrameSink& sink) {
-  for (LostPacket& lost : lost_) {
-    if (lost.number < first || lost.number > last || lost.number == 0) continue;
+void SentPackets::look_among_lost(const wire::AckFrame& ack, Instant now, FrameSink& sink) {
+  while (!lost_.empty() && lost_.front().sent_at + kLostForgotten < now) lost_.pop_front();
+  for (std::size_t i = 0; i < lost_.size(); ++i) {
+    LostPacket& lost = lost_[i];
+    if (lost.number == 0 || !covers(ack, lost.number)) continue;
     // It was late, not lost: be more patient, and do not send its frames again if they still wait.
-    const auto behind = static_cast<unsigned>(std::min<std::uint64_t>(largest_acked_ - std::min(largest_acked_, lost.number), kOvertakenMax));
-    overtaken_ = std::clamp(behind + 1, overtaken_, kOvertakenMax);
+    const std::uint64_t behind = std::max(largest_acked_, lost.number) - lost.number;
+    const auto patient = static_cast<unsigned>(std::min<std::uint64_t>(behind + 1, kOvertakenMax));
+    overtaken_ = std::max(overtaken_, patient);
     for (std::size_t f = 0; f < lost.frame_count; ++f) sink.on_frame_acked(lost.frames[f]);
     lost.number = 0;
-    --lost_unsettled_;
   }
 }
 
@@ -125,9 +138,8 @@ void SentPackets::declare_lost(std::uint64_t number, Congestion& congestion, Fra
   Packet& sent = packet(number);
   congestion.on_lost(sent.bytes);
   --outstanding_;
-  LostPacket& lost = lost_[lost_next_];
-  lost_next_ = (lost_next_ + 1) % kLostRemembered;
-  if (lost.number == 0) ++lost_unsettled_;
+  if (lost_.size() == kLostRemembered) lost_.pop_front();
+  LostPacket& lost = lost_.push_back({});
   lost.number = number;
   lost.sent_at = sent.sent_at;
   lost.frame_count = std::min<std::size_t>(sent.frame_count, kLostFramesMax);

@@ -16,6 +16,7 @@
 
 #include "transport/base/clock.hpp"
 #include "transport/core/congestion.hpp"
+#include "transport/core/ring_queue.hpp"
 #include "transport/core/rtt_estimator.hpp"
 #include "transport/wire/packet.hpp"
 
@@ -47,8 +48,9 @@ class SentPackets {
   static constexpr std::size_t kPacketsMax = 65536;  // unsettled at once
   static constexpr unsigned kOvertakenAtFirst = 3;
   static constexpr unsigned kOvertakenMax = 16;
-  static constexpr std::size_t kLostRemembered = 64;
+  static constexpr std::size_t kLostRemembered = 32;
   static constexpr std::size_t kLostFramesMax = 4;
+  static constexpr Duration kLostForgotten = std::chrono::milliseconds(500);
 
   std::uint64_t next_number() const { return next_number_; }
   bool is_full() const { return next_number_ - base_ >= kPacketsMax; }
@@ -95,7 +97,7 @@ class SentPackets {
   void grow_frames();
   void settle_front();
   void declare_lost(std::uint64_t number, Congestion& congestion, FrameSink& sink);
-  void look_among_lost(std::uint64_t first, std::uint64_t last, FrameSink& sink);
+  void look_among_lost(const wire::AckFrame& ack, Instant now, FrameSink& sink);
 
   std::vector<Packet> packets_;     // ring, by number
   std::vector<FrameRecord> frames_;  // ring, by index
@@ -108,9 +110,7 @@ class SentPackets {
   std::size_t outstanding_ = 0;
   std::optional<Instant> loss_time_;
   unsigned overtaken_ = kOvertakenAtFirst;
-  std::array<LostPacket, kLostRemembered> lost_{};
-  std::size_t lost_next_ = 0;
-  std::uint64_t lost_unsettled_ = 0;  // entries of lost_ that are in use
+  RingQueue<LostPacket> lost_;  // lately, oldest first; they may turn out to be late
   std::uint64_t frames_lost_ = 0;
 };
 

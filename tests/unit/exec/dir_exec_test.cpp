@@ -114,7 +114,8 @@ TEST_F(DirExecTest, MakesMovesAndRemoves) {
 TEST_F(DirExecTest, DevicesAreRootsToMake) {
   QNET_NEEDS_ROOT();
   Client user(executor_, 2, user_caller(1000));
-  const wire::MakeNodeRequest request{.mode = S_IFCHR | 0666, .device_major = 1, .device_minor = 3, .path = path("n")};
+  const std::string name = path("n");
+  const wire::MakeNodeRequest request{.mode = S_IFCHR | 0666, .device_major = 1, .device_minor = 3, .path = name};
   EXPECT_EQ(user.start(wire::Opcode::kMakeNode, request).get().error, EPERM);
   const int error = error_of(wire::Opcode::kMakeNode, request);
   if (error == EPERM) GTEST_SKIP() << "root may not make devices here";
@@ -129,9 +130,10 @@ TEST_F(DirExecTest, ATemporaryFileGetsItsNameThroughTheHandle) {
   if (opened.error == EOPNOTSUPP) GTEST_SKIP() << "this file system has no O_TMPFILE";
   ASSERT_EQ(opened.error, 0);
   EXPECT_EQ(me_.write(opened->handle, "abc"), 3);
-  const wire::LinkRequest by_flag{.flags = AT_EMPTY_PATH, .source = "", .target = path("named")};
+  const std::string named = path("named"), again = path("again");
+  const wire::LinkRequest by_flag{.flags = AT_EMPTY_PATH, .source = "", .target = named};
   EXPECT_EQ(error_of(wire::Opcode::kLink, by_flag, {opened->handle}), 0);
-  const wire::LinkRequest by_proc{.flags = AT_SYMLINK_FOLLOW, .source = "", .target = path("again")};
+  const wire::LinkRequest by_proc{.flags = AT_SYMLINK_FOLLOW, .source = "", .target = again};
   EXPECT_EQ(error_of(wire::Opcode::kLink, by_proc, {opened->handle}), 0);
   EXPECT_EQ(content_of("named"), "abc");
 }

@@ -25,7 +25,7 @@ class ErrnoTest : public ExecTest {
     ::symlink("dir", path("dirlink").c_str());
     ::symlink("nothing", path("broken").c_str());
     ::symlink("loop", path("loop").c_str());
-    std::vector<std::string> names = {"/", "/etc", "/proc/self/mem", "/proc/1/nothing", "/dev/null", "/dev/nothing"};
+    std::vector<std::string> names = {"/", "/etc", "/proc/self/mem", "/proc/1/nothing", "/dev/null", "/proc/nothing"};
     for (const char* name :
          {"dir", "dir/", "dir/.", "dir/..", "dir/x", "dir/x/", "full", "full/", "file", "file/", "file/x", "executable",
           "fifo", "link", "link/", "dirlink", "dirlink/", "dirlink/x", "broken", "broken/", "broken/x", "loop", "loop/x",
@@ -43,13 +43,17 @@ class ErrnoTest : public ExecTest {
   /// `local` returns -1 and errno; `request` makes the request of the same call.
   template <class Local, class MakeRequest>
   void compare(wire::Opcode opcode, const char* what, Local local, MakeRequest request) {
-    const std::size_t count = lay_out().size();
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::string name = lay_out()[i];
+    // Owners and times are changed to what they are.
+    const bool only_looks = opcode == wire::Opcode::kGetAttributes || opcode == wire::Opcode::kCheckAccess ||
+                            opcode == wire::Opcode::kReadLink || opcode == wire::Opcode::kGetFileSystem ||
+                            opcode == wire::Opcode::kGetPathLimit || opcode == wire::Opcode::kChangeOwner ||
+                            opcode == wire::Opcode::kChangeTimes;
+    for (const std::string& name : lay_out()) {
       errno = 0;
       const int local_error = local(name.c_str()) < 0 ? errno : 0;
-      lay_out();
+      if (local_error == 0 && !only_looks) lay_out();
       const int error = me_.start(opcode, request(name)).get().error;
+      if (error == 0 && !only_looks) lay_out();
       EXPECT_EQ(error, local_error) << what << " " << name.substr(0, 60) << ": " << ::strerror(local_error);
     }
   }
@@ -66,6 +70,9 @@ class ErrnoTest : public ExecTest {
         });
   }
 
+  /// The rest of the machine keeps its names and modes.
+  bool is_ours(const std::string& name) const { return name.starts_with(folder_); }
+
   std::string source_, target_;  // Requests point into them.
 };
 
@@ -80,7 +87,7 @@ TEST_F(ErrnoTest, Open) {
 }
 
 TEST_F(ErrnoTest, Attributes) {
-  for (const int flags : {0, AT_SYMLINK_NOFOLLOW, 0x8000'0000 >> 1}) {
+  for (const int flags : {0, AT_SYMLINK_NOFOLLOW, 0x4000'0000}) {
     const auto flag_bits = static_cast<std::uint32_t>(flags);
     compare(
         wire::Opcode::kGetAttributes, "stat",
@@ -91,10 +98,11 @@ TEST_F(ErrnoTest, Attributes) {
         [=](const std::string& name) { return wire::GetAttributesRequest{.flags = flag_bits, .path = name}; });
     compare(
         wire::Opcode::kChangeMode, "chmod",
-        [flags](const char* name) { return *name == '/' && name[1] != 't' ? 0 : ::fchmodat(AT_FDCWD, name, 0700, flags); },
-        [=](const std::string& name) {
-          const bool is_ours = name.starts_with("/t");  // The rest of the machine keeps its modes.
-          return wire::ChangeModeRequest{.mode = 0700, .flags = is_ours ? flag_bits : 0, .path = is_ours ? name : "/tmp/."};
+        [&](const char* name) { return is_ours(name) ? ::fchmodat(AT_FDCWD, name, 0700, flags) : 0; },
+        [&](const std::string& name) {
+          target_ = path("dir");
+          if (is_ours(name)) return wire::ChangeModeRequest{.mode = 0700, .flags = flag_bits, .path = name};
+          return wire::ChangeModeRequest{.mode = 0700, .path = target_};
         });
     compare(
         wire::Opcode::kChangeOwner, "chown",
@@ -153,7 +161,6 @@ TEST_F(ErrnoTest, NamesThatAreMade) {
 }
 
 TEST_F(ErrnoTest, NamesThatGo) {
-  const auto is_ours = [this](const std::string& name) { return name.starts_with(folder_); };
   for (const int flags : {0, AT_REMOVEDIR}) {
     compare(
         wire::Opcode::kUnlink, "unlink",
@@ -166,6 +173,7 @@ TEST_F(ErrnoTest, NamesThatGo) {
   }
   for (const unsigned flags : {0U, static_cast<unsigned>(RENAME_NOREPLACE), static_cast<unsigned>(RENAME_EXCHANGE), 99U}) {
     for (const char* other : {"file", "dir", "full", "new"}) {
+      if (flags != 0 && std::string_view(other) != "file") continue;
       compare(
           wire::Opcode::kRename, "rename from",
           [&](const char* name) {
@@ -261,7 +269,7 @@ TEST_F(ErrnoTest, OpenThings) {
   EXPECT_EQ(me_.ask<op::Truncate>({.length_bytes = 0, .path = ""}, {reader}).error, EINVAL);
   EXPECT_EQ(me_.ask<op::Sync>({}, {only_path}).error, EBADF);
   EXPECT_EQ(me_.flock(only_path, 1), EBADF);
-  EXPECT_EQ(me_.flock(reader, 99), EINVAL);
+  EXPECT_EQ(me_.flock(reader, 0), EINVAL);
   EXPECT_EQ(me_.ask<op::GetFlags>({}, {only_path})->flags, static_cast<unsigned>(O_PATH));
 }
 

@@ -115,7 +115,8 @@ TEST_F(RedirectTest, TheSecondPathIsNamed) {
   EXPECT_EQ(rename(path("f"), "/net/c/f"), "1 /c/f");
   EXPECT_EQ(rename("/../c/f", path("g")), "0 /c/f");
   EXPECT_EQ(rename(path("f"), path("nothing/f")), error(ENOENT));
-  const wire::LinkRequest request{.source = path("f"), .target = path("away/g")};
+  const std::string source = path("f"), target = path("away/g");
+  const wire::LinkRequest request{.source = source, .target = target};
   EXPECT_EQ(where(me_.start(wire::Opcode::kLink, request).get()), "1 /c/d/g");
 }
 

@@ -47,7 +47,9 @@ TEST_F(WaitTest, CancelGetsAThreadOutOfABlockingOpen) {
   make_fifo("p");
   for (int i = 0; i < 20; ++i) {
     Pending opening = start_open("p", O_RDONLY);
-    if (i % 2 == 0) ASSERT_TRUE(comes_true([] { return count_threads_in(SYS_openat) == 1; }));
+    if (i % 2 == 0) {
+      ASSERT_TRUE(comes_true([] { return count_threads_in(SYS_openat) == 1; }));
+    }
     me_.cancel(opening);
     EXPECT_EQ(opening.get().error, EINTR);
   }
@@ -57,12 +59,12 @@ TEST_F(WaitTest, CancelGetsAThreadOutOfABlockingOpen) {
 
 TEST_F(WaitTest, ManyReadersCostNoThreads) {
   const auto fifo = me_.must_open(make_fifo("p"), O_RDWR);
-  const unsigned workers = executor_.statistics().workers;
+  const auto workers = executor_.statistics().workers;
   std::vector<Pending> readers;
   for (int i = 0; i < 100; ++i) readers.push_back(me_.start_read(fifo, 1));
   EXPECT_EQ(me_.write(fifo, std::string(100, 'x')), 100);
   for (Pending& reader : readers) EXPECT_EQ(Client::text_of(reader.get()), "x");
-  EXPECT_LE(executor_.statistics().workers, std::max(workers, 2 * std::thread::hardware_concurrency() + 4));
+  EXPECT_LE(executor_.statistics().workers, std::max<std::uint64_t>(workers, 2 * std::thread::hardware_concurrency() + 4));
 }
 
 TEST_F(WaitTest, CancelEndsARead) {
