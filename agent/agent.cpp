@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "agent/blocked_signals.hpp"
 #include "agent/log.hpp"
 #include "agent/stats.hpp"
 
@@ -32,14 +33,9 @@ std::vector<std::string> names_of(const std::vector<LinkSetting>& links) {
   return names;
 }
 
-/// The executor's threads must not take the agent's signals: started with everything blocked.
 std::unique_ptr<exec::Executor> make_executor(const exec::ExecutorConfig& config) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  auto executor = std::make_unique<exec::Executor>(config);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return executor;
+  const BlockedSignals blocked;
+  return std::make_unique<exec::Executor>(config);
 }
 
 std::optional<Instant> earlier(std::optional<Instant> a, std::optional<Instant> b) {
@@ -58,6 +54,7 @@ Agent::Agent(const Config& config, Belongings belongings)
               config.engine, random_number),
       pump_(reactor_, engine_),
       completions_(reactor_),
+      shadows_(std::move(belongings_.shadows), completions_),
       first_look_(reactor_),
       peers_(config.name, belongings_.identity.incarnation),
       net_root_(peers_, config.prefix),
@@ -67,7 +64,7 @@ Agent::Agent(const Config& config, Belongings belongings)
       owner_(engine_, *executor_, completions_, peers_),
       keeper_(handles_, calls_, net_root_, barriers_, [this] { router_.on_barrier_lowered(); }),
       locks_(first_look_, calls_, barriers_, [this] { router_.on_barrier_lowered(); }),
-      own_answers_(peers_, handles_, belongings_.shadows, [this] { return statistics(); }),
+      own_answers_(peers_, handles_, shadows_, [this] { return statistics(); }),
       router_({.engine = engine_,
                .nodes = peers_,
                .calls = calls_,
@@ -160,9 +157,13 @@ bool Agent::run_completions() {
   if (!completions_.take(taken_)) return false;
   for (CompletionQueue::Completion& completion : taken_) {
     ++completions_taken_;
-    const bool is_owners = (completion.token & OwnerService::kTokenBit) != 0;
-    if (is_owners) owner_.on_completion(completion.token, std::move(completion.reply), now());
-    else calls_.on_completion(completion.token, std::move(completion.reply));
+    if ((completion.token & OwnerService::kTokenBit) != 0) {
+      owner_.on_completion(completion.token, std::move(completion.reply), now());
+    } else if ((completion.token & OwnAnswers::kTokenBit) != 0) {
+      own_answers_.on_completion(std::move(completion));
+    } else {
+      calls_.on_completion(completion.token, std::move(completion.reply));
+    }
   }
   taken_.clear();
   return true;

@@ -31,7 +31,7 @@
 #include "agent/prefix_guard.hpp"
 #include "agent/reactor.hpp"
 #include "agent/router.hpp"
-#include "agent/shadow_directory.hpp"
+#include "agent/shadow_service.hpp"
 
 namespace qnet::agent {
 
@@ -69,6 +69,7 @@ class Agent {
   core::Engine engine_;
   LinkPump pump_;
   CompletionQueue completions_;
+  ShadowService shadows_;
   FirstLook first_look_;
   PeerTable peers_;
   Barriers barriers_;

@@ -13,10 +13,10 @@ CompletionQueue::CompletionQueue(Reactor& reactor) : wake_(eventfd(0, EFD_CLOEXE
   QNET_CHECK(reactor.watch(wake_.get(), EPOLLIN | EPOLLET, *this).has_value());
 }
 
-void CompletionQueue::push(std::uint64_t token, exec::Reply reply) {
+void CompletionQueue::push(std::uint64_t token, exec::Reply reply, UniqueFd descriptor) {
   {
     const std::lock_guard lock(mutex_);
-    completions_.push_back({token, std::move(reply)});
+    completions_.push_back({token, std::move(reply), std::move(descriptor)});
   }
   if (std::this_thread::get_id() == strand_ || !is_asleep_.exchange(false)) return;
   const std::uint64_t one = 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// completion_queue.hpp: how do the executor's replies get from its threads to the agent's strand?
+// completion_queue.hpp: how do replies get from other threads (the executor's above all) to the agent's strand?
 //
 // A locked list and one eventfd. The eventfd is written only while the strand sleeps, and never by the strand itself, so
 // that under load many replies share a wake-up or need none.
@@ -24,13 +24,14 @@ class CompletionQueue final : public Watcher {
   struct Completion {
     std::uint64_t token = 0;
     exec::Reply reply;
+    UniqueFd descriptor;
   };
 
   /// Made on the strand. Errors end the start: descriptors are out.
   explicit CompletionQueue(Reactor& reactor);
 
-  /// Any thread.
-  void push(std::uint64_t token, exec::Reply reply);
+  /// Any thread. The token says whose it is (RequestTable::kNumberEnd).
+  void push(std::uint64_t token, exec::Reply reply, UniqueFd descriptor = {});
 
   /// Strand: swaps what has come into `into` (which is empty before). False if nothing has.
   bool take(std::vector<Completion>& into);

@@ -18,6 +18,7 @@ UniqueFd open_pidfd(std::uint32_t process, int connection) {
   int pidfd = -1;
   socklen_t size = sizeof pidfd;
   if (getsockopt(connection, SOL_SOCKET, kPeerPidfd, &pidfd, &size) == 0) return UniqueFd(pidfd);
+  if (errno != ENOPROTOOPT) return {};  // The process is gone, and its number may be somebody else's.
   return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
 }
 

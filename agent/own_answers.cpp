@@ -12,7 +12,7 @@ constexpr std::size_t kNodeEntryBytesMax = 256;
 
 }  // namespace
 
-OwnAnswers::OwnAnswers(const PeerTable& nodes, LocalHandles& handles, ShadowDirectory& shadows,
+OwnAnswers::OwnAnswers(const PeerTable& nodes, LocalHandles& handles, ShadowService& shadows,
                        std::function<std::string()> statistics)
     : nodes_(nodes), handles_(handles), shadows_(shadows), statistics_(std::move(statistics)) {}
 
@@ -43,9 +43,25 @@ void OwnAnswers::adopt_handle(LocalSession& session, const LocalRequest& request
 void OwnAnswers::enter_directory(LocalSession& session, const LocalRequest& request) {
   const auto enter = wire::decode<wire::EnterDirectoryRequest>(request.body.view());
   if (!enter) return session.reply(failed(EPROTO));
-  Result<UniqueFd> directory = shadows_.enter(enter->path);
-  if (!directory) return session.reply(failed(directory.error().code));
-  session.reply({}, std::move(*directory));
+  const std::string path(enter->path);
+  if (std::optional<UniqueFd> directory = shadows_.find(path)) return session.reply({}, std::move(*directory));
+  const std::uint64_t number = entering_.insert({&session, path});
+  if (number == 0) return session.reply(failed(EAGAIN));
+  shadows_.make(path, number | kTokenBit);
+}
+
+void OwnAnswers::on_completion(CompletionQueue::Completion completion) {
+  const std::optional<Entering> entering = entering_.take(completion.token & ~kTokenBit);
+  if (!entering) return;
+  if (completion.descriptor) shadows_.remember(entering->path, completion.descriptor);
+  if (entering->session == nullptr) return;
+  entering->session->reply(failed(completion.reply.error), std::move(completion.descriptor));
+}
+
+void OwnAnswers::on_closed(const LocalSession& session) {
+  if (entering_.size() == 0) return;
+  const auto is_his = [&](const Entering& entering) { return entering.session == &session; };
+  for (const std::uint64_t number : entering_.numbers_if(is_his)) entering_.find(number)->session = nullptr;
 }
 
 void OwnAnswers::list_nodes(LocalSession& session) {

@@ -11,18 +11,25 @@
 
 #include "agent/local_session.hpp"
 #include "agent/peer_table.hpp"
-#include "agent/shadow_directory.hpp"
+#include "agent/request_table.hpp"
+#include "agent/shadow_service.hpp"
 
 namespace qnet::agent {
 
 class OwnAnswers {
  public:
+  /// Completions whose token has this bit are ours.
+  static constexpr std::uint64_t kTokenBit = RequestTable<int>::kNumberEnd;
+
   /// `statistics` gives the JSON text of `qnet stats`.
-  OwnAnswers(const PeerTable& nodes, LocalHandles& handles, ShadowDirectory& shadows,
+  OwnAnswers(const PeerTable& nodes, LocalHandles& handles, ShadowService& shadows,
              std::function<std::string()> statistics);
 
-  /// The request's opcode is one that where_executed() calls kAgent. Replies at once.
+  /// The request's opcode is one that where_executed() calls kAgent. 
   void answer(LocalSession& session, LocalRequest request);
+  void on_completion(CompletionQueue::Completion completion);
+  /// The session wants no answer any more.
+  void on_closed(const LocalSession& session);
 
  private:
   void adopt_handle(LocalSession& session, const LocalRequest& request);
@@ -31,8 +38,13 @@ class OwnAnswers {
 
   const PeerTable& nodes_;
   LocalHandles& handles_;
-  ShadowDirectory& shadows_;
+  ShadowService& shadows_;
   const std::function<std::string()> statistics_;
+  struct Entering {
+    LocalSession* session = nullptr;  // null: closed meanwhile
+    std::string path;
+  };
+  RequestTable<Entering> entering_;  // at most one per session
 };
 
 }  // namespace qnet::agent

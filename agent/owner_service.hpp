@@ -21,7 +21,7 @@ namespace qnet::agent {
 class OwnerService {
  public:
   /// Completions whose token has this bit are ours, the others NodeCalls'.
-  static constexpr std::uint64_t kTokenBit = RequestTable<int>::kNumberEnd;
+  static constexpr std::uint64_t kTokenBit = 2 * RequestTable<int>::kNumberEnd;
 
   struct Statistics {
     std::uint64_t requests = 0, malformed = 0, replies_undeliverable = 0;

@@ -19,8 +19,8 @@ template <class Record>
 class RequestTable {
  public:
   static constexpr std::uint64_t kSlotsMax = 1 << 18;
-  /// Numbers stay below this, so that the top bit can tell two tables apart.
-  static constexpr std::uint64_t kNumberEnd = std::uint64_t{1} << 63;
+  /// Numbers stay below this, so that the two bits above can tell tables apart.
+  static constexpr std::uint64_t kNumberEnd = std::uint64_t{1} << 62;
 
   RequestTable() { next_life_ = std::uint64_t{std::random_device()()} << 8 | 1; }
 

@@ -190,6 +190,7 @@ void Router::on_cancel(LocalSession& session, std::uint64_t request) {
 void Router::on_closed(LocalSession& session) {
   const Instant at = now();
   std::erase_if(held_, [&](const Held& held) { return held.session == &session; });
+  parts_.own_answers.on_closed(session);
   const LocalSession::InFlight& in_flight = session.in_flight;
   if (!in_flight.call.is_none()) {
     if (in_flight.node.is_peer()) {

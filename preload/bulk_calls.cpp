@@ -17,7 +17,8 @@ extern "C" ssize_t qnet_sendfile(int out, int in, off_t* offset, size_t count) {
   return libc().sendfile(out, in, offset, count);
 }
 
-extern "C" ssize_t qnet_copy_file_range(int in, off_t* in_offset, int out, off_t* out_offset, size_t count, unsigned flags) {
+extern "C" ssize_t qnet_copy_file_range(int in, off_t* in_offset, int out, off_t* out_offset, size_t count,
+                                        unsigned flags) {
   if (is_remote(in) || is_remote(out)) return refuse(flags != 0 ? EINVAL : EXDEV);
   return libc().copy_file_range(in, in_offset, out, out_offset, count, flags);
 }

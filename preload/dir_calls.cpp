@@ -89,7 +89,8 @@ int scan(DIR* stream, struct dirent*** list, Filter filter, Compare compare) {
   }
   if (!is_complete) return -1;
   if (compare != nullptr && found.count > 1) {
-    qsort(found.entries, found.count, sizeof(*found.entries), reinterpret_cast<int (*)(const void*, const void*)>(compare));
+    qsort(found.entries, found.count, sizeof(*found.entries),
+          reinterpret_cast<int (*)(const void*, const void*)>(compare));
   }
   *list = found.entries;
   errno = saved;
@@ -112,7 +113,9 @@ extern "C" DIR* qnet_opendir(const char* path) {
       [](const char* remote_path) { return open_anywhere(AT_FDCWD, remote_path); });
 }
 
-extern "C" DIR* qnet_fdopendir(int fd) { return may_be_remote(fd) ? take_descriptor(fd) : libc().fdopendir(fd); }
+extern "C" DIR* qnet_fdopendir(int fd) {
+  return may_be_remote(fd) ? take_descriptor(fd) : libc().fdopendir(fd);
+}
 
 extern "C" struct dirent* qnet_readdir(DIR* stream) {
   RemoteDirectory* const directory = RemoteDirectory::from(stream);
@@ -156,12 +159,12 @@ extern "C" ssize_t qnet_getdents64(int fd, void* buffer, size_t room) {
 }
 
 extern "C" int qnet_scandir(const char* path, struct dirent*** list, int (*filter)(const struct dirent*),
-                 int (*compare)(const struct dirent**, const struct dirent**)) {
+                            int (*compare)(const struct dirent**, const struct dirent**)) {
   return qnet_scandirat(AT_FDCWD, path, list, filter, compare);
 }
 
 extern "C" int qnet_scandirat(int dirfd, const char* path, struct dirent*** list, int (*filter)(const struct dirent*),
-                   int (*compare)(const struct dirent**, const struct dirent**)) {
+                              int (*compare)(const struct dirent**, const struct dirent**)) {
   if (is_plainly_local(dirfd, path)) {
     const int count = libc().scandirat(dirfd, path, list, filter, compare);
     if (count >= 0 || !may_be_symlink(errno)) return count;

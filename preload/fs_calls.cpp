@@ -50,20 +50,19 @@ void to_statvfs(const wire::GetFileSystemReply& reply, struct statvfs& status) {
 /// statfs(2) or statvfs(3) of a path, of a remote descriptor; `convert` fills the caller's structure.
 template <class Local, class Convert>
 int describe_path(const char* path, Local local, Convert convert) {
-  return by_path(AT_FDCWD, path, LastLink::kFollow, local,
-                 [&](const Routed& routed, client::Exchange& exchange) -> Status {
-                   const auto reply = ask_path<wire::GetFileSystemReply>(
-                       routed, wire::Opcode::kGetFileSystem, wire::GetFileSystemRequest{.path = routed.place.path},
-                       exchange);
-                   if (!reply) return fail(reply.error());
-                   convert(*reply);
-                   return {};
-                 });
+  return by_path(
+      AT_FDCWD, path, LastLink::kFollow, local, [&](const Routed& routed, client::Exchange& exchange) -> Status {
+        const auto reply = ask_path<wire::GetFileSystemReply>(
+            routed, wire::Opcode::kGetFileSystem, wire::GetFileSystemRequest{.path = routed.place.path}, exchange);
+        if (!reply) return fail(reply.error());
+        convert(*reply);
+        return {};
+      });
 }
 template <class Convert>
 int describe_handle(const RemoteFd& found, Convert convert) {
-  const auto reply = ask_handle<wire::GetFileSystemReply>(found, wire::Opcode::kGetFileSystem,
-                                                          wire::GetFileSystemRequest{});
+  const auto reply =
+      ask_handle<wire::GetFileSystemReply>(found, wire::Opcode::kGetFileSystem, wire::GetFileSystemRequest{});
   if (reply) convert(*reply);
   return answer(reply);
 }
@@ -77,8 +76,7 @@ int sync_handle(const RemoteFd& found, wire::SyncKind kind, off_t offset = 0, of
 
 Status allocate(const RemoteFd& found, int mode, off_t offset, off_t length) {
   if (found.kind == wire::HandleKind::kPath) return fail(EBADF, "fallocate");
-  const wire::AllocateRequest request{
-      .mode = static_cast<std::uint32_t>(mode), .offset = offset, .length = length};
+  const wire::AllocateRequest request{.mode = static_cast<std::uint32_t>(mode), .offset = offset, .length = length};
   const auto reply = ask_handle<wire::AllocateReply>(found, wire::Opcode::kAllocate, request);
   if (!reply) return fail(reply.error());
   return {};
@@ -105,7 +103,9 @@ int touch_blocks(const RemoteFd& found, off_t offset, off_t length) {
   return 0;
 }
 
-bool is_known_advice(int advice) { return advice >= POSIX_FADV_NORMAL && advice <= POSIX_FADV_NOREUSE; }
+bool is_known_advice(int advice) {
+  return advice >= POSIX_FADV_NORMAL && advice <= POSIX_FADV_NOREUSE;
+}
 
 }  // namespace
 }  // namespace qnet::preload
@@ -161,9 +161,8 @@ extern "C" long qnet_pathconf(const char* path, int name) {
 extern "C" long qnet_fpathconf(int fd, int name) {
   RemoteFd found;
   if (!may_be_remote(fd) || !find_remote(fd, found)) return libc().fpathconf(fd, name);
-  const auto reply =
-      ask_handle<wire::GetPathLimitReply>(found, wire::Opcode::kGetPathLimit,
-                                          wire::GetPathLimitRequest{.name = static_cast<std::uint32_t>(name)});
+  const auto reply = ask_handle<wire::GetPathLimitReply>(
+      found, wire::Opcode::kGetPathLimit, wire::GetPathLimitRequest{.name = static_cast<std::uint32_t>(name)});
   return reply ? reply->value : answer(reply);
 }
 
@@ -214,8 +213,7 @@ extern "C" int qnet_posix_fadvise(int fd, off_t offset, off_t length, int advice
   if (!is_known_advice(advice) || length < 0) return EINVAL;
   // How the file will be read concerns the reader's side; what shall be in memory concerns the owner.
   if (advice != POSIX_FADV_WILLNEED && advice != POSIX_FADV_DONTNEED) return 0;
-  const wire::AdviseRequest request{
-      .offset = offset, .length = length, .advice = static_cast<std::uint32_t>(advice)};
+  const wire::AdviseRequest request{.offset = offset, .length = length, .advice = static_cast<std::uint32_t>(advice)};
   return answer_number(ask_handle<wire::AdviseReply>(found, wire::Opcode::kAdvise, request));
 }
 

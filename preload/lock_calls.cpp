@@ -28,14 +28,19 @@ extern "C" int qnet_lockf(int fd, int command, off_t length) {
   lock.l_whence = SEEK_CUR;
   lock.l_len = length;
   switch (command) {
-    case F_LOCK: return qnet_fcntl(fd, F_SETLKW, reinterpret_cast<long>(&lock));
-    case F_TLOCK: return qnet_fcntl(fd, F_SETLK, reinterpret_cast<long>(&lock));
-    case F_ULOCK: lock.l_type = F_UNLCK; return qnet_fcntl(fd, F_SETLK, reinterpret_cast<long>(&lock));
+    case F_LOCK:
+      return qnet_fcntl(fd, F_SETLKW, reinterpret_cast<long>(&lock));
+    case F_TLOCK:
+      return qnet_fcntl(fd, F_SETLK, reinterpret_cast<long>(&lock));
+    case F_ULOCK:
+      lock.l_type = F_UNLCK;
+      return qnet_fcntl(fd, F_SETLK, reinterpret_cast<long>(&lock));
     case F_TEST:
       // As glibc asks: a read lock, which fits wherever lockf() would be allowed to read.
       lock.l_type = F_RDLCK;
       if (qnet_fcntl(fd, F_GETLK, reinterpret_cast<long>(&lock)) < 0) return -1;
       return lock.l_type == F_UNLCK ? 0 : refuse(EACCES);
-    default: return refuse(EINVAL);
+    default:
+      return refuse(EINVAL);
   }
 }

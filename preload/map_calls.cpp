@@ -2,10 +2,10 @@
 //
 // map_calls.cpp: what does mmap() do with a remote file?
 //
-// A private mapping is memory filled with the file's bytes at the time of the call. A shared one for reading is the same
-// where nobody can expect to see its own later writes in it, that is on a descriptor opened read-only; any other shared
-// mapping is ENODEV, which programs know from file systems that cannot do it. munmap, mremap and msync stay the kernel's.
-// Memory behind the end of the file is zero, where the kernel would send SIGBUS.
+// A private mapping is memory filled with the file's bytes at the time of the call. A shared one for reading is the
+// same where nobody can expect to see its own later writes in it, that is on a descriptor opened read-only; any other
+// shared mapping is ENODEV, which programs know from file systems that cannot do it. munmap, mremap and msync stay the
+// kernel's. Memory behind the end of the file is zero, where the kernel would send SIGBUS.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>

@@ -31,8 +31,8 @@ void note_received(const struct msghdr& message) {
 
 /// The answer for a remote object that exists.
 Status refuse_existing(const Routed& routed, client::Exchange& exchange, LastLink last, int error) {
-  const wire::GetAttributesRequest request{
-      .flags = last == LastLink::kKeep ? std::uint32_t{AT_SYMLINK_NOFOLLOW} : 0, .path = routed.place.path};
+  const wire::GetAttributesRequest request{.flags = last == LastLink::kKeep ? std::uint32_t{AT_SYMLINK_NOFOLLOW} : 0,
+                                           .path = routed.place.path};
   const auto exists = ask_path<wire::GetAttributesReply>(routed, wire::Opcode::kGetAttributes, request, exchange);
   if (!exists) return fail(exists.error());
   return fail(error, "only for local objects");

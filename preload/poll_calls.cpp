@@ -7,6 +7,8 @@
 // between the owner and a short local wait of 1 to kSliceMaxMs milliseconds; the local wait also sees to signals.
 // They are refused by epoll, too, because their socket does not carry events.
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -35,7 +37,8 @@ class PollArray {
   explicit PollArray(std::size_t count) {
     if (count <= kOnStack) return;
     bytes_ = count * sizeof(struct pollfd);
-    const long mapped = raw_syscall(SYS_mmap, nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const long mapped =
+        raw_syscall(SYS_mmap, nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     entries_ = is_raw_error(mapped) ? nullptr : reinterpret_cast<struct pollfd*>(mapped);
   }
   ~PollArray() {
@@ -44,7 +47,9 @@ class PollArray {
   PollArray(const PollArray&) = delete;
   PollArray& operator=(const PollArray&) = delete;
 
-  struct pollfd* get() { return entries_; }
+  struct pollfd* get() {
+    return entries_;
+  }
 
  private:
   struct pollfd on_stack_[kOnStack];
@@ -71,7 +76,9 @@ class Deadline {
   struct timespec remaining() const {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    struct timespec left{at_.tv_sec - now.tv_sec, at_.tv_nsec - now.tv_nsec};
+    struct timespec left {
+      at_.tv_sec - now.tv_sec, at_.tv_nsec - now.tv_nsec
+    };
     if (left.tv_nsec < 0) {
       left.tv_nsec += kNanosecondsPerSecond;
       --left.tv_sec;
@@ -86,7 +93,7 @@ class Deadline {
   }
   /// At most `slice_ms` from now.
   struct timespec slice(long slice_ms) const {
-    const struct timespec slice{0, slice_ms * 1'000'000};
+    const struct timespec slice { 0, slice_ms * 1'000'000 };
     if (is_never_) return slice;
     const struct timespec left = remaining();
     return left.tv_sec > 0 || left.tv_nsec > slice.tv_nsec ? slice : left;
@@ -94,7 +101,7 @@ class Deadline {
 
  private:
   bool is_never_;
-  struct timespec at_{};
+  struct timespec at_ {};
 };
 
 /// What the owner's kernel says now.
@@ -109,7 +116,8 @@ short events_of(const RemoteFd& found, short wanted) {
   return static_cast<short>(reply->events);
 }
 
-/// Asks about every remote descriptor of `fds`; in `local`, where given, they are taken out. Returns how many are ready.
+/// Asks about every remote descriptor of `fds`; in `local`, where given, they are taken out. Returns how many are
+/// ready.
 int look_at_remote(struct pollfd* fds, std::size_t count, struct pollfd* local, bool& has_remote) {
   int ready = 0;
   for (std::size_t i = 0; i < count; ++i) {
@@ -124,31 +132,68 @@ int look_at_remote(struct pollfd* fds, std::size_t count, struct pollfd* local, 
   return ready;
 }
 
+/// The kernel's condition; it has the better answer for everything else.
+bool is_usable(const struct timespec* timeout) {
+  return timeout == nullptr ||
+         (timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 && timeout->tv_nsec < kNanosecondsPerSecond);
+}
+
 bool has_remote_descriptor(struct pollfd* fds, std::size_t count) {
   bool has_remote = false;
   look_at_remote(fds, count, nullptr, has_remote);
   return has_remote;
 }
 
+/// Holds signals back, so that each arrives in a local wait, which it ends with EINTR, and none beside it.
+class SignalPause {
+ public:
+  SignalPause() {
+    sigset_t all;
+    sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT}) sigdelset(&all, fault);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalPause() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalPause(const SignalPause&) = delete;
+  SignalPause& operator=(const SignalPause&) = delete;
+
+  const sigset_t& before() const { return before_; }
+
+ private:
+  sigset_t before_;
+};
+
+/// One look at everything with a local wait of at most `wait`. Returns how many are ready, or -1 and errno.
+int look_once(struct pollfd* fds, std::size_t count, struct pollfd* local, const struct timespec& wait,
+              const sigset_t* mask) {
+  memcpy(local, fds, count * sizeof(*fds));
+  bool has_remote = false;
+  const int ready = look_at_remote(fds, count, local, has_remote);
+  const struct timespec none { 0, 0 };
+  int ready_local = libc().ppoll(local, count, ready > 0 ? &none : &wait, mask);
+  if (ready_local < 0) {
+    if (ready == 0 || errno != EINTR) return -1;
+    ready_local = 0;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (fds[i].fd < 0) fds[i].revents = 0;
+    else if (local[i].fd >= 0) fds[i].revents = ready_local > 0 ? local[i].revents : short{0};
+  }
+  return ready + ready_local;
+}
+
 /// ppoll(2) where at least one descriptor is remote.
 int poll_mixed(struct pollfd* fds, std::size_t count, const Deadline& deadline, const sigset_t* mask) {
   PollArray local(count);
   if (local.get() == nullptr) return refuse(ENOMEM);
+  const int ready_now = look_once(fds, count, local.get(), timespec{0, 0}, mask);
+  if (ready_now != 0 || deadline.is_over()) return ready_now;
+  const SignalPause pause;
   for (long slice_ms = 1;; slice_ms = std::min(slice_ms * 2, kSliceMaxMs)) {
-    memcpy(local.get(), fds, count * sizeof(*fds));
-    bool has_remote = false;
-    int ready = look_at_remote(fds, count, local.get(), has_remote);
-    const bool is_last = ready > 0 || deadline.is_over();
-    const struct timespec wait = is_last ? timespec{0, 0} : deadline.slice(slice_ms);
-    const int ready_local = libc().ppoll(local.get(), count, &wait, mask);
-    if (ready_local < 0) return -1;
-    if (ready_local == 0 && !is_last) continue;
-    ready += ready_local;
-    for (std::size_t i = 0; i < count; ++i) {
-      if (fds[i].fd < 0) fds[i].revents = 0;
-      else if (local.get()[i].fd >= 0) fds[i].revents = local.get()[i].revents;
-    }
-    return ready;
+    const bool is_last = deadline.is_over();
+    const int ready =
+        look_once(fds, count, local.get(), deadline.slice(slice_ms), mask != nullptr ? mask : &pause.before());
+    if (ready != 0 || is_last) return ready;
   }
 }
 
@@ -160,7 +205,9 @@ constexpr int kWordBits = 8 * sizeof(Word);
 bool has_bit(const fd_set* set, int fd) {
   return set != nullptr && (reinterpret_cast<const Word*>(set)[fd / kWordBits] >> (fd % kWordBits) & 1) != 0;
 }
-void set_bit(fd_set* set, int fd) { reinterpret_cast<Word*>(set)[fd / kWordBits] |= Word{1} << (fd % kWordBits); }
+void set_bit(fd_set* set, int fd) {
+  reinterpret_cast<Word*>(set)[fd / kWordBits] |= Word{1} << (fd % kWordBits);
+}
 void clear_bits(fd_set* set, int count) {
   if (set == nullptr) return;
   memset(set, 0, static_cast<std::size_t>((count + kWordBits - 1) / kWordBits) * sizeof(Word));
@@ -171,7 +218,9 @@ struct Sets {
 };
 
 bool is_empty_word(const Sets& sets, int word) {
-  const auto bits = [word](const fd_set* set) { return set == nullptr ? Word{0} : reinterpret_cast<const Word*>(set)[word]; };
+  const auto bits = [word](const fd_set* set) {
+    return set == nullptr ? Word{0} : reinterpret_cast<const Word*>(set)[word];
+  };
   return (bits(sets.readable) | bits(sets.writable) | bits(sets.exceptional)) == 0;
 }
 
@@ -252,12 +301,12 @@ using namespace qnet::preload;
 
 extern "C" int qnet_poll(struct pollfd* fds, nfds_t count, int timeout_ms) {
   if (!has_remote_descriptor(fds, count)) return libc().poll(fds, count, timeout_ms);
-  const struct timespec timeout{timeout_ms / 1000, timeout_ms % 1000 * 1'000'000L};
+  const struct timespec timeout { timeout_ms / 1000, timeout_ms % 1000 * 1'000'000L };
   return poll_mixed(fds, count, Deadline(timeout_ms < 0 ? nullptr : &timeout), nullptr);
 }
 
 extern "C" int qnet_ppoll(struct pollfd* fds, nfds_t count, const struct timespec* timeout, const sigset_t* mask) {
-  if (!has_remote_descriptor(fds, count)) return libc().ppoll(fds, count, timeout, mask);
+  if (!is_usable(timeout) || !has_remote_descriptor(fds, count)) return libc().ppoll(fds, count, timeout, mask);
   return poll_mixed(fds, count, Deadline(timeout), mask);
 }
 
@@ -267,16 +316,20 @@ extern "C" int qnet___poll_chk(struct pollfd* fds, nfds_t count, int timeout_ms,
 }
 
 extern "C" int qnet___ppoll_chk(struct pollfd* fds, nfds_t count, const struct timespec* timeout, const sigset_t* mask,
-                     size_t room) {
+                                size_t room) {
   if (room / sizeof(*fds) < count) __chk_fail();
   return qnet_ppoll(fds, count, timeout, mask);
 }
 
-extern "C" int qnet_select(int count, fd_set* readable, fd_set* writable, fd_set* exceptional, struct timeval* timeout) {
+extern "C" int qnet_select(int count, fd_set* readable, fd_set* writable, fd_set* exceptional,
+                           struct timeval* timeout) {
   const Sets sets{readable, writable, exceptional};
-  if (count > 0 && may_have_remote(count, sets) && (timeout == nullptr || timeout->tv_sec >= 0)) {
-    const struct timespec wait{timeout != nullptr ? timeout->tv_sec : 0,
-                               timeout != nullptr ? timeout->tv_usec * 1000 : 0};
+  if (count > 0 && may_have_remote(count, sets) &&
+      (timeout == nullptr || (timeout->tv_sec >= 0 && timeout->tv_usec >= 0))) {
+    const struct timespec wait {
+      timeout != nullptr ? timeout->tv_sec + timeout->tv_usec / 1'000'000 : 0,
+          timeout != nullptr ? timeout->tv_usec % 1'000'000 * 1000 : 0
+    };
     const Deadline deadline(timeout != nullptr ? &wait : nullptr);
     int result = 0;
     if (select_mixed(count, sets, deadline, nullptr, result)) {
@@ -290,10 +343,10 @@ extern "C" int qnet_select(int count, fd_set* readable, fd_set* writable, fd_set
   return libc().select(count, readable, writable, exceptional, timeout);
 }
 
-extern "C" int qnet_pselect(int count, fd_set* readable, fd_set* writable, fd_set* exceptional, const struct timespec* timeout,
-                 const sigset_t* mask) {
+extern "C" int qnet_pselect(int count, fd_set* readable, fd_set* writable, fd_set* exceptional,
+                            const struct timespec* timeout, const sigset_t* mask) {
   const Sets sets{readable, writable, exceptional};
-  if (count > 0 && may_have_remote(count, sets) && (timeout == nullptr || timeout->tv_sec >= 0)) {
+  if (count > 0 && may_have_remote(count, sets) && is_usable(timeout)) {
     int result = 0;
     if (select_mixed(count, sets, Deadline(timeout), mask, result)) return result;
   }

@@ -11,8 +11,8 @@
 #include <new>
 
 #include "preload/entry.hpp"
-#include "preload/remote_call.hpp"
 #include "preload/libc.hpp"
+#include "preload/remote_call.hpp"
 
 namespace qnet::preload {
 namespace {

@@ -2,8 +2,9 @@
 //
 // remote_directory.hpp: what is a DIR* whose directory is remote?
 //
-// An object of ours in an address range of ours, so that one comparison tells it from libc's. At most kDirectoriesMax are
-// open at a time; memory is taken from the kernel when an object is first used.
+// An object of ours in an address range of ours, so that one comparison tells it from libc's. At most kDirectoriesMax
+// are open at a time; memory is taken from the kernel when an object is first used.
+//
 // Threads:  two threads may read one stream, as with libc's.
 #pragma once
 
@@ -45,7 +46,7 @@ class RemoteDirectory {
 
   int fd_;
   pthread_mutex_t lock_;
-  long position_;              // of the entry that comes next
+  long position_;  // of the entry that comes next
   std::size_t read_at_, read_end_;
   struct dirent entry_;
   std::byte batch_[kBatchBytes];

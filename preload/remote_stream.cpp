@@ -27,8 +27,8 @@ constexpr int kLineBuffered = 0x200;
 constexpr int kPutting = 0x800;
 constexpr int kAppending = 0x1000;
 /// What opening decides, as against what libc's list of all streams needs.
-constexpr int kOpeningFlags = kUnbuffered | kNoReads | kNoWrites | kEndSeen | kErrorSeen | kInBackup | kLineBuffered |
-                              kPutting | kAppending;
+constexpr int kOpeningFlags =
+    kUnbuffered | kNoReads | kNoWrites | kEndSeen | kErrorSeen | kInBackup | kLineBuffered | kPutting | kAppending;
 
 /// libc's `struct _IO_cookie_file`: FILE, virtual table, cookie, four functions.
 struct CookieFile {
@@ -37,7 +37,8 @@ struct CookieFile {
   void* cookie;
   void* mangled[4];
 };
-/// What malloc() gave to fopen(): FILE, virtual table, lock, room for wide characters (struct locked_FILE in iofopen.c).
+/// What malloc() gave to fopen(): FILE, virtual table, lock, room for wide characters (struct locked_FILE in
+/// iofopen.c).
 struct PlainFile {
   FILE file;
   const void* functions;
@@ -151,10 +152,16 @@ std::optional<StreamMode> parse_stream_mode(const char* mode) {
   int creation = 0;
   bool both = false;
   switch (*mode) {
-    case 'r': break;
-    case 'w': creation = O_CREAT | O_TRUNC; break;
-    case 'a': creation = O_CREAT | O_APPEND; break;
-    default: return std::nullopt;
+    case 'r':
+      break;
+    case 'w':
+      creation = O_CREAT | O_TRUNC;
+      break;
+    case 'a':
+      creation = O_CREAT | O_APPEND;
+      break;
+    default:
+      return std::nullopt;
   }
   constexpr int kLettersMax = 7;  // libc looks no further.
   for (int i = 1; i < kLettersMax && mode[i] != '\0' && mode[i] != ','; ++i) {

@@ -2,13 +2,15 @@
 //
 // remote_stream.hpp: what is a FILE whose descriptor is remote?
 //
-// libc reads and writes descriptors behind our back, so such a stream is an fopencookie(3) stream whose functions are our
-// read(), write(), lseek() and close() on its descriptor, and whose _fileno is the descriptor, so that fileno() tells it.
-// The functions look at the descriptor each time: a stream that was once remote goes on working when dup2() or freopen()
-// makes its descriptor local.
+// libc reads and writes descriptors behind our back, so such a stream is an fopencookie(3) stream whose functions are
+// our read(), write(), lseek() and close() on its descriptor, and whose _fileno is the descriptor, so that fileno()
+// tells it. The functions look at the descriptor each time: a stream that was once remote goes on working when dup2()
+// or freopen() makes its descriptor local.
+//
 // Two things libc cannot do with cookie streams, it crashes: wide input and freopen(). They are ours
 // (stream_calls_wide.cpp, stream_calls.cpp) and find out by is_ours() whose stream they have; that looks into libc's
 // struct _IO_cookie_file, whose layout is checked when the first stream is made.
+//
 // Threads:  as stdio: the stream's lock (flockfile) protects the cookie.
 #pragma once
 
@@ -22,8 +24,8 @@ namespace qnet::preload {
 
 /// fopen's "r+e" taken apart.
 struct StreamMode {
-  int open_flags = 0;         ///< for open(2)
-  const char* cookie = "";    ///< for fopencookie(3)
+  int open_flags = 0;       ///< for open(2)
+  const char* cookie = "";  ///< for fopencookie(3)
   bool can_read = false, can_write = false, appends = false;
 };
 /// Nothing for a mode that libc refuses with EINVAL. ",ccs=" is ignored: wide characters follow the locale.
@@ -32,12 +34,12 @@ std::optional<StreamMode> parse_stream_mode(const char* mode);
 /// The cookie. Wide characters are converted here, because libc cannot on cookie streams.
 struct RemoteStream {
   int fd = -1;
-  bool was_used = false;                ///< bytes have gone in or out of the descriptor
-  std::size_t window_bytes = 0;         ///< how much the next read into `buffer` asks for; grows while reading on
-  char* buffer = nullptr;               ///< what setvbuf() was given, kBufferBytes long; null when there was no memory
-  char* leftover = nullptr;             ///< what libc's stream had read ahead before this one took its place
+  bool was_used = false;         ///< bytes have gone in or out of the descriptor
+  std::size_t window_bytes = 0;  ///< how much the next read into `buffer` asks for; grows while reading on
+  char* buffer = nullptr;        ///< what setvbuf() was given, kBufferBytes long; null when there was no memory
+  char* leftover = nullptr;      ///< what libc's stream had read ahead before this one took its place
   std::size_t leftover_at = 0, leftover_bytes = 0;
-  int orientation = 0;                  ///< fwide()
+  int orientation = 0;  ///< fwide()
   mbstate_t input_state{}, output_state{};
 
   static constexpr std::size_t kBufferBytes = 64 << 10;

@@ -17,7 +17,9 @@ namespace {
 
 constexpr int kLineBuffered = 0x200, kUnbuffered = 0x2;  // FILE::_flags, part of libc's ABI
 
-FILE** variable_of(int fd) { return fd == 0 ? &stdin : fd == 1 ? &stdout : &stderr; }
+FILE** variable_of(int fd) {
+  return fd == 0 ? &stdin : fd == 1 ? &stdout : &stderr;
+}
 
 /// Buffered output that has not been written goes to the new file, as it would natively; so does what was read ahead.
 void move_contents(FILE* from, FILE* to, RemoteStream& cookie) {
@@ -80,7 +82,9 @@ FILE** standard_variable(FILE* stream) {
   return nullptr;
 }
 
-FILE* original_stream(int fd) { return fd == 0 ? &_IO_2_1_stdin_ : fd == 1 ? &_IO_2_1_stdout_ : &_IO_2_1_stderr_; }
+FILE* original_stream(int fd) {
+  return fd == 0 ? &_IO_2_1_stdin_ : fd == 1 ? &_IO_2_1_stdout_ : &_IO_2_1_stderr_;
+}
 
 void forget_standard_stream(const RemoteStream* stream) {
   for (int fd = 0; fd <= 2; ++fd) {

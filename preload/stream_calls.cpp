@@ -60,24 +60,25 @@ int take_number(int fd, int number, bool close_on_exec) {
   return moved;
 }
 
-/// `fd` has been opened for `stream`, which is one of libc's.
-FILE* continue_libc_stream(int fd, FILE* stream, const StreamMode& mode) {
-  FILE** const variable = standard_variable(stream);
-  if (variable == nullptr) {
-    if (convert_in_place(stream, fd, mode)) return stream;
-    // A stream of an unusual kind. Its memory stays, for those who kept the pointer.
-    return make_remote_stream(fd, mode);
+/// `fd` has been opened for `stream`, one of libc's, which `variable` pointed to if it is a standard stream.
+FILE* continue_libc_stream(int fd, FILE* stream, FILE** variable, const StreamMode& mode) {
+  if (variable != nullptr && *variable != stream) {  // dup3() has seen to it.
+    restart_stream(*variable, mode);
+    return *variable;
   }
+  if (variable == nullptr && convert_in_place(stream, fd, mode)) return stream;
+  // A standard stream, or one of an unusual kind. Its memory stays, for those who kept the pointer.
   __fpurge(stream);
   FILE* const fresh = make_remote_stream(fd, mode);
-  if (fresh == nullptr) return nullptr;
-  return *variable = fresh;
+  if (fresh != nullptr && variable != nullptr) *variable = fresh;
+  return fresh;
 }
 
 /// The stream's next file is `path`, or what it has already if null; one of the two is remote.
 FILE* reopen(const char* path, const StreamMode& mode, FILE* stream) {
   fflush(stream);
   RemoteStream* const cookie = is_ours(stream);
+  FILE** const variable = standard_variable(stream);
   const int number = cookie != nullptr ? cookie->fd : stream->_fileno;
   char self[sizeof("/proc/self/fd/") + 12];
   if (path == nullptr) {
@@ -88,7 +89,7 @@ FILE* reopen(const char* path, const StreamMode& mode, FILE* stream) {
   if (opened < 0) return fail_reopen(stream, errno);
   const int fd = take_number(opened, number, (mode.open_flags & O_CLOEXEC) != 0);
   if (fd < 0) return fail_reopen(stream, errno);
-  if (cookie == nullptr) return continue_libc_stream(fd, stream, mode);
+  if (cookie == nullptr) return continue_libc_stream(fd, stream, variable, mode);
   cookie->fd = stream->_fileno = fd;
   restart_stream(stream, mode);
   return stream;
@@ -161,8 +162,7 @@ extern "C" int qnet_vdprintf(int fd, const char* format, va_list arguments) {
 }
 
 extern "C" int qnet___vdprintf_chk(int fd, int fortify, const char* format, va_list arguments) {
-  return may_be_remote(fd) ? print_to(fd, format, arguments)
-                           : libc().__vdprintf_chk(fd, fortify, format, arguments);
+  return may_be_remote(fd) ? print_to(fd, format, arguments) : libc().__vdprintf_chk(fd, fortify, format, arguments);
 }
 
 extern "C" int qnet_dprintf(int fd, const char* format, ...) {

@@ -147,8 +147,12 @@ extern "C" wint_t qnet_fgetwc(FILE* stream) {
   return get_wide(stream, *cookie);
 }
 
-extern "C" wint_t qnet_getwchar() { return qnet_fgetwc(stdin); }
-extern "C" wint_t qnet_getwchar_unlocked() { return qnet_fgetwc_unlocked(stdin); }
+extern "C" wint_t qnet_getwchar() {
+  return qnet_fgetwc(stdin);
+}
+extern "C" wint_t qnet_getwchar_unlocked() {
+  return qnet_fgetwc_unlocked(stdin);
+}
 
 extern "C" wchar_t* qnet_fgetws_unlocked(wchar_t* line, int room, FILE* stream) {
   RemoteStream* const cookie = is_ours(stream);
@@ -191,8 +195,12 @@ extern "C" wint_t qnet_fputwc(wchar_t letter, FILE* stream) {
   return put_wide(letter, stream, *cookie);
 }
 
-extern "C" wint_t qnet_putwchar(wchar_t letter) { return qnet_fputwc(letter, stdout); }
-extern "C" wint_t qnet_putwchar_unlocked(wchar_t letter) { return qnet_fputwc_unlocked(letter, stdout); }
+extern "C" wint_t qnet_putwchar(wchar_t letter) {
+  return qnet_fputwc(letter, stdout);
+}
+extern "C" wint_t qnet_putwchar_unlocked(wchar_t letter) {
+  return qnet_fputwc_unlocked(letter, stdout);
+}
 
 extern "C" int qnet_fputws_unlocked(const wchar_t* text, FILE* stream) {
   RemoteStream* const cookie = is_ours(stream);
@@ -250,7 +258,9 @@ extern "C" int qnet___wprintf_chk(int fortify, const wchar_t* format, ...) {
   return count;
 }
 
-extern "C" int qnet_vwprintf(const wchar_t* format, va_list arguments) { return qnet_vfwprintf(stdout, format, arguments); }
+extern "C" int qnet_vwprintf(const wchar_t* format, va_list arguments) {
+  return qnet_vfwprintf(stdout, format, arguments);
+}
 
 extern "C" int qnet___vwprintf_chk(int fortify, const wchar_t* format, va_list arguments) {
   return qnet___vfwprintf_chk(stdout, fortify, format, arguments);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// temp_calls.cpp: how are temporary names and files made on a node? (mkstemp and its family, mkdtemp, tmpfile, tempnam …)
+// temp_calls.cpp: how are temporary names and files made on a node? (mkstemp, tmpfile, tempnam and so on)
 //
 // libc's functions open files inside libc. Ours try names until one is free, with O_EXCL at the owner.
 #include <fcntl.h>
@@ -140,10 +140,18 @@ FILE* make_anonymous_file() {
 
 using namespace qnet::preload;
 
-extern "C" int qnet_mkstemp(char* name) { return make_file(name, 0, 0); }
-extern "C" int qnet_mkostemp(char* name, int flags) { return make_file(name, 0, flags); }
-extern "C" int qnet_mkstemps(char* name, int suffix_bytes) { return make_file(name, suffix_bytes, 0); }
-extern "C" int qnet_mkostemps(char* name, int suffix_bytes, int flags) { return make_file(name, suffix_bytes, flags); }
+extern "C" int qnet_mkstemp(char* name) {
+  return make_file(name, 0, 0);
+}
+extern "C" int qnet_mkostemp(char* name, int flags) {
+  return make_file(name, 0, flags);
+}
+extern "C" int qnet_mkstemps(char* name, int suffix_bytes) {
+  return make_file(name, suffix_bytes, 0);
+}
+extern "C" int qnet_mkostemps(char* name, int suffix_bytes, int flags) {
+  return make_file(name, suffix_bytes, flags);
+}
 
 extern "C" char* qnet_mkdtemp(char* name) {
   return with_template(
@@ -153,7 +161,7 @@ extern "C" char* qnet_mkdtemp(char* name) {
 }
 
 extern "C" char* qnet_mktemp(char* name) {
-  if (is_plainly_local(AT_FDCWD, name)) return libc().mktemp(name);
+  if (!leads_away(name)) return libc().mktemp(name);
   char* const letters = find_letters(name, 0);
   if (letters == nullptr || choose_name(name, letters) != 0) *name = '\0';
   return name;
@@ -161,9 +169,8 @@ extern "C" char* qnet_mktemp(char* name) {
 
 extern "C" char* qnet_tempnam(const char* directory, const char* prefix) {
   const char* const wanted = secure_getenv("TMPDIR");
-  const bool is_local = (wanted == nullptr || is_plainly_local(AT_FDCWD, wanted)) &&
-                        (directory == nullptr || is_plainly_local(AT_FDCWD, directory)) &&
-                        is_plainly_local(AT_FDCWD, P_tmpdir);
+  const bool is_local = (wanted == nullptr || !leads_away(wanted)) &&
+                        (directory == nullptr || !leads_away(directory)) && !leads_away(P_tmpdir);
   if (is_local) return libc().tempnam(directory, prefix);
 
   const char* const chosen = is_directory(wanted) ? wanted : is_directory(directory) ? directory : P_tmpdir;
@@ -179,7 +186,7 @@ extern "C" char* qnet_tempnam(const char* directory, const char* prefix) {
 }
 
 extern "C" char* qnet_tmpnam(char* name) {
-  if (is_plainly_local(AT_FDCWD, P_tmpdir)) return libc().tmpnam(name);
+  if (!leads_away(P_tmpdir)) return libc().tmpnam(name);
   static char shared[L_tmpnam];  // As libc's: not for threads.
   char fresh[L_tmpnam];
   if (name_in_tmp(fresh) == nullptr) return nullptr;
@@ -187,7 +194,7 @@ extern "C" char* qnet_tmpnam(char* name) {
 }
 
 extern "C" char* qnet_tmpnam_r(char* name) {
-  if (is_plainly_local(AT_FDCWD, P_tmpdir)) return libc().tmpnam_r(name);
+  if (!leads_away(P_tmpdir)) return libc().tmpnam_r(name);
   return name == nullptr ? nullptr : name_in_tmp(name);
 }
 

@@ -2,8 +2,8 @@
 //
 // tty_calls.cpp: what do ioctl() and the terminal functions say about a remote descriptor?
 //
-// Files are no terminals: ENOTTY, but for the few requests that every descriptor knows. A new kind of request is a row of
-// kRequests. ioctl() takes one argument as wide as a pointer; local ones pass it on untouched.
+// Files are no terminals: ENOTTY, but for the few requests that every descriptor knows. A new kind of request is a row
+// of kRequests. ioctl() takes one argument as wide as a pointer; local ones pass it on untouched.
 #include <asm/ioctls.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -29,7 +29,9 @@ int set_status_flag(const RemoteFd& found, void* argument, int flag) {
   const bool is_on = *static_cast<const int*>(argument) != 0;
   return qnet_fcntl(found.fd, F_SETFL, is_on ? flags | flag : flags & ~flag);
 }
-int set_non_blocking(const RemoteFd& found, void* argument) { return set_status_flag(found, argument, O_NONBLOCK); }
+int set_non_blocking(const RemoteFd& found, void* argument) {
+  return set_status_flag(found, argument, O_NONBLOCK);
+}
 int set_asynchronous(const RemoteFd& found, void* argument) {
   // The kernel refuses it where nothing could send the signal.
   if (*static_cast<const int*>(argument) != 0) return refuse(ENOTTY);
@@ -37,8 +39,12 @@ int set_asynchronous(const RemoteFd& found, void* argument) {
 }
 
 // Close-on-exec is the descriptor's own and local.
-int set_close_on_exec(const RemoteFd& found, void*) { return libc().fcntl(found.fd, F_SETFD, FD_CLOEXEC); }
-int clear_close_on_exec(const RemoteFd& found, void*) { return libc().fcntl(found.fd, F_SETFD, 0); }
+int set_close_on_exec(const RemoteFd& found, void*) {
+  return libc().fcntl(found.fd, F_SETFD, FD_CLOEXEC);
+}
+int clear_close_on_exec(const RemoteFd& found, void*) {
+  return libc().fcntl(found.fd, F_SETFD, 0);
+}
 
 int count_readable(const RemoteFd& found, void* argument) {
   if (!found.is_file()) return refuse(ENOTTY);
@@ -52,17 +58,18 @@ int count_readable(const RemoteFd& found, void* argument) {
 }
 
 /// What a file system without the ability says; cp falls back to copying.
-int refuse_clone(const RemoteFd&, void*) { return refuse(EOPNOTSUPP); }
+int refuse_clone(const RemoteFd&, void*) {
+  return refuse(EOPNOTSUPP);
+}
 
 struct Request {
   unsigned long number;
   int (*serve)(const RemoteFd& found, void* argument);
 };
 constexpr Request kRequests[] = {
-    {FIONBIO, set_non_blocking},      {FIOASYNC, set_asynchronous},
-    {FIOCLEX, set_close_on_exec},     {FIONCLEX, clear_close_on_exec},
-    {FIONREAD, count_readable},       {FICLONE, refuse_clone},
-    {FICLONERANGE, refuse_clone},     {FIDEDUPERANGE, refuse_clone},
+    {FIONBIO, set_non_blocking},     {FIOASYNC, set_asynchronous},  {FIOCLEX, set_close_on_exec},
+    {FIONCLEX, clear_close_on_exec}, {FIONREAD, count_readable},    {FICLONE, refuse_clone},
+    {FICLONERANGE, refuse_clone},    {FIDEDUPERANGE, refuse_clone},
 };
 
 int serve_request(const RemoteFd& found, unsigned long number, void* argument) {
@@ -96,9 +103,13 @@ extern "C" int qnet_ioctl(int fd, unsigned long request, void* argument) {
   return serve_request(found, request, argument);
 }
 
-extern "C" int qnet_isatty(int fd) { return is_no_terminal(fd) ? 0 : libc().isatty(fd); }
+extern "C" int qnet_isatty(int fd) {
+  return is_no_terminal(fd) ? 0 : libc().isatty(fd);
+}
 
-extern "C" char* qnet_ttyname(int fd) { return is_no_terminal(fd) ? nullptr : libc().ttyname(fd); }
+extern "C" char* qnet_ttyname(int fd) {
+  return is_no_terminal(fd) ? nullptr : libc().ttyname(fd);
+}
 
 extern "C" int qnet_ttyname_r(int fd, char* name, size_t room) {
   return is_no_terminal(fd) ? errno : libc().ttyname_r(fd, name, room);
@@ -115,10 +126,24 @@ extern "C" int qnet_tcgetattr(int fd, struct termios* settings) {
 extern "C" int qnet_tcsetattr(int fd, int when, const struct termios* settings) {
   return is_no_terminal(fd) ? -1 : libc().tcsetattr(fd, when, settings);
 }
-extern "C" int qnet_tcsendbreak(int fd, int duration) { return is_no_terminal(fd) ? -1 : libc().tcsendbreak(fd, duration); }
-extern "C" int qnet_tcdrain(int fd) { return is_no_terminal(fd) ? -1 : libc().tcdrain(fd); }
-extern "C" int qnet_tcflush(int fd, int which) { return is_no_terminal(fd) ? -1 : libc().tcflush(fd, which); }
-extern "C" int qnet_tcflow(int fd, int action) { return is_no_terminal(fd) ? -1 : libc().tcflow(fd, action); }
-extern "C" pid_t qnet_tcgetpgrp(int fd) { return is_no_terminal(fd) ? -1 : libc().tcgetpgrp(fd); }
-extern "C" int qnet_tcsetpgrp(int fd, pid_t group) { return is_no_terminal(fd) ? -1 : libc().tcsetpgrp(fd, group); }
-extern "C" pid_t qnet_tcgetsid(int fd) { return is_no_terminal(fd) ? -1 : libc().tcgetsid(fd); }
+extern "C" int qnet_tcsendbreak(int fd, int duration) {
+  return is_no_terminal(fd) ? -1 : libc().tcsendbreak(fd, duration);
+}
+extern "C" int qnet_tcdrain(int fd) {
+  return is_no_terminal(fd) ? -1 : libc().tcdrain(fd);
+}
+extern "C" int qnet_tcflush(int fd, int which) {
+  return is_no_terminal(fd) ? -1 : libc().tcflush(fd, which);
+}
+extern "C" int qnet_tcflow(int fd, int action) {
+  return is_no_terminal(fd) ? -1 : libc().tcflow(fd, action);
+}
+extern "C" pid_t qnet_tcgetpgrp(int fd) {
+  return is_no_terminal(fd) ? -1 : libc().tcgetpgrp(fd);
+}
+extern "C" int qnet_tcsetpgrp(int fd, pid_t group) {
+  return is_no_terminal(fd) ? -1 : libc().tcsetpgrp(fd, group);
+}
+extern "C" pid_t qnet_tcgetsid(int fd) {
+  return is_no_terminal(fd) ? -1 : libc().tcgetsid(fd);
+}

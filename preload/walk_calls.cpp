@@ -22,11 +22,21 @@ namespace {
 
 // ---- glob
 
-void* open_for_glob(const char* path) { return qnet_opendir(path); }
-struct dirent* read_for_glob(void* stream) { return qnet_readdir(static_cast<DIR*>(stream)); }
-void close_for_glob(void* stream) { qnet_closedir(static_cast<DIR*>(stream)); }
-int stat_for_glob(const char* path, struct stat* status) { return qnet_stat(path, status); }
-int lstat_for_glob(const char* path, struct stat* status) { return qnet_lstat(path, status); }
+void* open_for_glob(const char* path) {
+  return qnet_opendir(path);
+}
+struct dirent* read_for_glob(void* stream) {
+  return qnet_readdir(static_cast<DIR*>(stream));
+}
+void close_for_glob(void* stream) {
+  qnet_closedir(static_cast<DIR*>(stream));
+}
+int stat_for_glob(const char* path, struct stat* status) {
+  return qnet_stat(path, status);
+}
+int lstat_for_glob(const char* path, struct stat* status) {
+  return qnet_lstat(path, status);
+}
 
 // ---- nftw
 
@@ -126,7 +136,9 @@ int TreeWalk::report(const struct stat& status, int type, int base, int level) {
     const int plain = type == FTW_SL ? FTW_F : type == FTW_DP ? FTW_D : type == FTW_SLN ? FTW_NS : type;
     return plain_visit_(path_, &status, plain);
   }
-  struct FTW where{base, level};
+  struct FTW where {
+    base, level
+  };
   return visit_(path_, &status, type, &where);
 }
 

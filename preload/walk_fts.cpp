@@ -5,6 +5,7 @@
 // libc's walk uses its own system calls, so walks with a remote root are ours, with libc's structures. The working
 // directory never changes: fts_accpath is always the whole path, which FTS_NOCHDIR also promises. At most kWalksMax of
 // them at a time. All other walks stay libc's.
+//
 // Threads:  one walk belongs to one thread, as with libc's.
 #include <fcntl.h>
 #include <fts.h>
@@ -49,7 +50,9 @@ void forget(FTS* walk) {
   }
 }
 
-bool is_dot_name(const char* name) { return strcmp(name, ".") == 0 || strcmp(name, "..") == 0; }
+bool is_dot_name(const char* name) {
+  return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
 
 void drop(FTSENT* entry) {
   if (entry == nullptr) return;
@@ -344,7 +347,9 @@ extern "C" FTS* qnet_fts_open(char* const* roots, int options, int (*compare)(co
   return open_walk(roots, options, compare);
 }
 
-extern "C" FTSENT* qnet_fts_read(FTS* walk) { return is_ours(walk) ? read_next(*walk) : libc().fts_read(walk); }
+extern "C" FTSENT* qnet_fts_read(FTS* walk) {
+  return is_ours(walk) ? read_next(*walk) : libc().fts_read(walk);
+}
 
 extern "C" FTSENT* qnet_fts_children(FTS* walk, int instruction) {
   if (!is_ours(walk)) return libc().fts_children(walk, instruction);

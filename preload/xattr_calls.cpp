@@ -20,8 +20,7 @@ auto by_attribute_path(const char* path, LastLink last, Local local) -> decltype
       [=](const Routed& routed, client::Exchange& exchange) -> Result<decltype(local(path))> {
         const wire::GetAttributesRequest request{
             .flags = last == LastLink::kKeep ? std::uint32_t{AT_SYMLINK_NOFOLLOW} : 0, .path = routed.place.path};
-        const auto exists =
-            ask_path<wire::GetAttributesReply>(routed, wire::Opcode::kGetAttributes, request, exchange);
+        const auto exists = ask_path<wire::GetAttributesReply>(routed, wire::Opcode::kGetAttributes, request, exchange);
         if (!exists) return fail(exists.error());
         return fail(EOPNOTSUPP, "xattr");
       });
@@ -76,11 +75,11 @@ extern "C" ssize_t qnet_flistxattr(int fd, char* list, size_t room) {
 }
 
 extern "C" int qnet_removexattr(const char* path, const char* name) {
-  return by_attribute_path(path, LastLink::kFollow,
-                           [=](const char* local) { return libc().removexattr(local, name); });
+  return by_attribute_path(path, LastLink::kFollow, [=](const char* local) { return libc().removexattr(local, name); });
 }
 extern "C" int qnet_lremovexattr(const char* path, const char* name) {
-  return by_attribute_path(path, LastLink::kKeep,
-                           [=](const char* local) { return libc().lremovexattr(local, name); });
+  return by_attribute_path(path, LastLink::kKeep, [=](const char* local) { return libc().lremovexattr(local, name); });
 }
-extern "C" int qnet_fremovexattr(int fd, const char* name) { return is_refused(fd) ? -1 : libc().fremovexattr(fd, name); }
+extern "C" int qnet_fremovexattr(int fd, const char* name) {
+  return is_refused(fd) ? -1 : libc().fremovexattr(fd, name);
+}

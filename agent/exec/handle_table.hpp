@@ -28,6 +28,13 @@ struct FileKey {
   auto operator<=>(const FileKey&) const = default;
 };
 
+/// What a file's reads cost at worst, as far as we know.
+enum class Cache : std::uint8_t {
+  kTells,    ///< the file system says "not in the cache" instead of reading the disk
+  kMemory,   ///< there is nothing but memory
+  kUnknown,  ///< it may take its time
+};
+
 struct OpenFile {
   UniqueFd fd;
   std::shared_ptr<ClientLife> client;
@@ -41,7 +48,7 @@ struct OpenFile {
   std::atomic<bool> may_wait = false;
   std::atomic<bool> wants_nonblock = false;  // the application's O_NONBLOCK, where may_wait
   std::atomic<bool> is_direct = false;       // O_DIRECT: memory must be aligned
-  std::atomic<bool> lacks_nowait = false;    // the file system cannot say "not in the cache"
+  std::atomic<Cache> cache = Cache::kTells;
   std::atomic<int> waiting = 0;              // jobs that wait for it
   /// Held around regular I/O at the current offset, as the kernel does itself: shows who would have to wait.
   std::mutex position_mutex;

@@ -13,6 +13,13 @@ namespace qnet::exec {
 namespace {
 
 constexpr std::uint32_t kNoId = UINT32_MAX;  // "leave it as it is" to the kernel: must never get there
+constexpr std::uint32_t kNobodysId = UINT32_MAX - 1;
+
+/// 0 or -errno. In a user namespace nobody's id may not exist: then the real id is the caller's as well.
+long become_user(std::uint32_t user) {
+  const long result = raw_syscall(SYS_setresuid, kNobodysId, user, 0);
+  return result == -EINVAL ? raw_syscall(SYS_setresuid, user, user, 0) : result;
+}
 
 bool has_same_rights(const wire::Caller& a, const wire::Caller& b) {
   return a.user == b.user && a.group == b.group && a.group_count == b.group_count &&
@@ -68,7 +75,7 @@ Status ThreadIdentity::become_caller(const wire::Caller& caller) {
   }
   if (raw_syscall(SYS_setresgid, caller.group, caller.group, 0) != 0) return fail(EACCES, "identity: setresgid");
   if (caller.user != 0) {
-    if (raw_syscall(SYS_setresuid, caller.user, caller.user, 0) != 0) return fail(EACCES, "identity: setresuid");
+    if (become_user(caller.user) != 0) return fail(EACCES, "identity: setresuid");
     if (has_effective_capabilities()) return fail(EACCES, "identity: capabilities are left");
   }
   caller_ = caller;

@@ -2,9 +2,13 @@
 //
 // identity.hpp: how does a thread become the caller? (design D6)
 //
-// One thread at a time, by raw system calls: libc's set*id() would change every thread. Real and effective ids become
-// the caller's, the saved ones stay 0 and lead back. A caller other than root has no effective capability afterwards,
-// and that is checked, not assumed. The thread stays that caller until another comes.
+// One thread at a time, by raw system calls: libc's set*id() would change every thread. The effective ids become the
+// caller's, the saved ones stay 0 and lead back. A caller other than root has no effective capability afterwards, and
+// that is checked, not assumed. The thread stays that caller until another comes.
+//
+// The real user becomes nobody's. With root's the thread could signal root's processes; with the caller's, every program
+// of that user here could send SIGKILL to the thread and end the agent (kill(2) accepts a thread's number and compares
+// real and saved ids; tried). So access() must always be asked with AT_EACCESS.
 // Not here: which identity an operation needs (dispatch.hpp); mapping of ids between nodes.
 #pragma once
 

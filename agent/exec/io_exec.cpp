@@ -2,8 +2,10 @@
 #include "agent/exec/io_exec.hpp"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -188,9 +190,16 @@ Reply interrupted_reply(const Job& job) {
 
 namespace {
 
+/// Asked when a file system does not know RWF_NOWAIT.
+Cache cache_of(int fd) {
+  struct statfs found;
+  if (::fstatfs(fd, &found) != 0) return Cache::kUnknown;
+  return found.f_type == TMPFS_MAGIC || found.f_type == RAMFS_MAGIC ? Cache::kMemory : Cache::kUnknown;
+}
+
 /// Everything, or what there is up to the end of the file; nothing if a part would have to come from the disk.
 bool read_cached(OpenFile& file, const wire::ReadRequest& request, Reply& reply) {
-  if (request.length_bytes > kAtOnceBytesMax || file.is_direct || file.lacks_nowait) return false;
+  if (request.length_bytes > kAtOnceBytesMax || file.is_direct || file.cache == Cache::kUnknown) return false;
   if (file.kind != wire::HandleKind::kFile) return false;
   const bool moves = is_current(request.offset_bytes);
   std::unique_lock position(file.position_mutex, std::defer_lock);
@@ -199,12 +208,15 @@ bool read_cached(OpenFile& file, const wire::ReadRequest& request, Reply& reply)
   Buffer body(request.length_bytes);
   std::size_t done = 0;
   for (;;) {
-    const std::size_t rest_bytes = body.size() - done;
-    iovec rest = {.iov_base = body.data() + done, .iov_len = rest_bytes};
+    iovec rest = {.iov_base = body.data() + done, .iov_len = body.size() - done};
     const off_t offset = moves ? -1 : request.offset_bytes + static_cast<off_t>(done);
-    const ssize_t count = ::preadv2(file.fd.get(), &rest, 1, offset, RWF_NOWAIT);
+    const int flags = file.cache == Cache::kMemory ? 0 : RWF_NOWAIT;
+    const ssize_t count = ::preadv2(file.fd.get(), &rest, 1, offset, flags);
+    if (count < 0 && errno == EOPNOTSUPP && flags != 0) {
+      file.cache = cache_of(file.fd.get());
+      if (file.cache == Cache::kMemory) continue;
+    }
     if (count < 0) {
-      if (errno == EOPNOTSUPP) file.lacks_nowait = true;
       if (moves && done > 0) ::lseek(file.fd.get(), -static_cast<off_t>(done), SEEK_CUR);
       return false;  // A worker reads it all, and says what is wrong if something is.
     }

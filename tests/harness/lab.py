@@ -35,6 +35,14 @@ def _text(data):
     return data.decode("utf-8", "surrogateescape")
 
 
+def _states(result):
+    return {entry["name"]: entry["state"] for entry in json.loads(result.stdout)} if result.status == 0 else {}
+
+
+def _handles(stats):
+    return stats["executor"]["handles_open"]
+
+
 class Running:
     """A command that runs in a node while the test goes on."""
 
@@ -141,15 +149,11 @@ class Lab:
 
     def handles(self, node):
         """How many handles the node's agent holds open, for whomever."""
-        return next(group["handles_open"] for group in self.stats(node).values() if "handles_open" in group)
+        return _handles(self.stats(node))
 
     def states(self, node):
         """{name: "self", "up" or "down"} as `qnet nodes` tells it there; {} while the agent does not answer."""
-        result = self.exec(node, ["qnet", "nodes", "--json"], plain=True)
-        if result.status != 0:
-            return {}
-        listing = json.loads(result.stdout)
-        return {entry["name"]: entry["state"] for entry in (listing["nodes"] if isinstance(listing, dict) else listing)}
+        return _states(self.exec(node, ["qnet", "nodes", "--json"], plain=True))
 
     def wait_seen(self, node, other, state="up", timeout=10):
         """Until `node` finds `other` in this state."""
@@ -161,4 +165,11 @@ class Lab:
 
     def is_whole(self):
         """Does every node see every other? False also while an agent is dead."""
-        return all(self.states(node).get(other) in ("self", "up") for node in self.nodes for other in self.nodes)
+        asked = [self.start(node, ["qnet", "nodes", "--json"], plain=True) for node in self.nodes]
+        seen = [_states(command.wait()) for command in asked]
+        return all(states.get(other) in ("self", "up") for states in seen for other in self.nodes)
+
+    def all_handles(self):
+        """{node: handles()} of all nodes, asked at the same time."""
+        asked = {node: self.start(node, ["qnet", "stats", "--json"], plain=True) for node in self.nodes}
+        return {node: _handles(json.loads(command.wait().stdout)) for node, command in asked.items()}

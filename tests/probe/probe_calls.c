@@ -13,7 +13,9 @@
 
 #include "tests/probe/probe.h"
 
-static int number(const char* text) { return (int)strtol(text, NULL, 0); }
+static int number(const char* text) {
+  return (int)strtol(text, NULL, 0);
+}
 
 /// "rwcxtandf": read, write, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_NOFOLLOW, O_DIRECTORY, O_PATH.
 static int open_flags(const char* letters) {
@@ -54,18 +56,42 @@ static void run_lstat(char** argv) {
   struct stat status;
   tell_attributes("lstat", lstat(argv[0], &status), &status);
 }
-static void run_access(char** argv) { tell("access", access(argv[0], number(argv[1]))); }
-static void run_mkdir(char** argv) { tell("mkdir", mkdir(argv[0], (mode_t)number(argv[1]))); }
-static void run_rmdir(char** argv) { tell("rmdir", rmdir(argv[0])); }
-static void run_unlink(char** argv) { tell("unlink", unlink(argv[0])); }
-static void run_remove(char** argv) { tell("remove", remove(argv[0])); }
-static void run_rename(char** argv) { tell("rename", rename(argv[0], argv[1])); }
-static void run_link(char** argv) { tell("link", link(argv[0], argv[1])); }
-static void run_symlink(char** argv) { tell("symlink", symlink(argv[0], argv[1])); }
-static void run_truncate(char** argv) { tell("truncate", truncate(argv[0], number(argv[1]))); }
-static void run_chmod(char** argv) { tell("chmod", chmod(argv[0], (mode_t)number(argv[1]))); }
-static void run_chown(char** argv) { tell("chown", chown(argv[0], (uid_t)number(argv[1]), (gid_t)number(argv[2]))); }
-static void run_mkfifo(char** argv) { tell("mkfifo", mkfifo(argv[0], (mode_t)number(argv[1]))); }
+static void run_access(char** argv) {
+  tell("access", access(argv[0], number(argv[1])));
+}
+static void run_mkdir(char** argv) {
+  tell("mkdir", mkdir(argv[0], (mode_t)number(argv[1])));
+}
+static void run_rmdir(char** argv) {
+  tell("rmdir", rmdir(argv[0]));
+}
+static void run_unlink(char** argv) {
+  tell("unlink", unlink(argv[0]));
+}
+static void run_remove(char** argv) {
+  tell("remove", remove(argv[0]));
+}
+static void run_rename(char** argv) {
+  tell("rename", rename(argv[0], argv[1]));
+}
+static void run_link(char** argv) {
+  tell("link", link(argv[0], argv[1]));
+}
+static void run_symlink(char** argv) {
+  tell("symlink", symlink(argv[0], argv[1]));
+}
+static void run_truncate(char** argv) {
+  tell("truncate", truncate(argv[0], number(argv[1])));
+}
+static void run_chmod(char** argv) {
+  tell("chmod", chmod(argv[0], (mode_t)number(argv[1])));
+}
+static void run_chown(char** argv) {
+  tell("chown", chown(argv[0], (uid_t)number(argv[1]), (gid_t)number(argv[2])));
+}
+static void run_mkfifo(char** argv) {
+  tell("mkfifo", mkfifo(argv[0], (mode_t)number(argv[1])));
+}
 
 static void run_utimens(char** argv) {
   const struct timespec times[2] = {{number(argv[1]), number(argv[2])}, {number(argv[1]), number(argv[2])}};

@@ -14,7 +14,9 @@
 
 enum { kNamesMax = 4096 };
 
-static int by_name(const void* a, const void* b) { return strcmp(*(char* const*)a, *(char* const*)b); }
+static int by_name(const void* a, const void* b) {
+  return strcmp(*(char* const*)a, *(char* const*)b);
+}
 
 /// Names and types in alphabetical order, however the file system gives them.
 static void tell_sorted(const char* step, char** names, int count) {
@@ -160,7 +162,9 @@ static void run_getdents(char** argv) {
   tell("of a file", getdents64(file, small, sizeof(small)));
 }
 
-static int only_letters_up_to_m(const struct dirent* entry) { return entry->d_name[0] >= 'a' && entry->d_name[0] <= 'm'; }
+static int only_letters_up_to_m(const struct dirent* entry) {
+  return entry->d_name[0] >= 'a' && entry->d_name[0] <= 'm';
+}
 
 static void run_scandir(char** argv) {
   const char* const path = in(argv[0], "tree");
@@ -203,7 +207,7 @@ static void run_moved(char** argv) {
 }
 
 const struct command directory_commands[] = {
-    {"dirs", "DIRECTORY", 1, run_dirs},       {"seekdir", "DIRECTORY", 1, run_seekdir},
+    {"dirs", "DIRECTORY", 1, run_dirs},         {"seekdir", "DIRECTORY", 1, run_seekdir},
     {"getdents", "DIRECTORY", 1, run_getdents}, {"scandir", "DIRECTORY", 1, run_scandir},
-    {"moved", "DIRECTORY", 1, run_moved},     {NULL, NULL, 0, NULL},
+    {"moved", "DIRECTORY", 1, run_moved},       {NULL, NULL, 0, NULL},
 };

@@ -29,7 +29,9 @@ void tell_status(const char* step, long result, int is_failed) {
   put_line(line, (size_t)length);
 }
 
-void tell(const char* step, long result) { tell_status(step, result, result < 0); }
+void tell(const char* step, long result) {
+  tell_status(step, result, result < 0);
+}
 
 void tell_number(const char* step, int error) {
   errno = error;
@@ -85,8 +87,9 @@ void tell_child(const char* step, int child) {
   else tell(step, WIFSIGNALED(status) ? 1000 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-static const struct command* const kTables[] = {call_commands,      directory_commands, file_commands,   process_commands,
-                                                readiness_commands, standard_commands,  stream_commands, walk_commands};
+static const struct command* const kTables[] = {call_commands,    directory_commands, file_commands,
+                                                process_commands, readiness_commands, standard_commands,
+                                                stream_commands,  walk_commands};
 
 static int usage(void) {
   fprintf(stderr, "usage: qnet_probe PROBE ARGUMENTS\n");

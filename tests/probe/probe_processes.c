@@ -120,21 +120,21 @@ static void send_descriptor(int over, int fd) {
   char letter = 'd';
   struct iovec piece = {&letter, 1};
   char control[CMSG_SPACE(sizeof(int))] = {0};
-  struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = control,
-                           .msg_controllen = sizeof(control)};
+  struct msghdr message = {
+      .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
   struct cmsghdr* const part = CMSG_FIRSTHDR(&message);
   part->cmsg_level = SOL_SOCKET;
   part->cmsg_type = SCM_RIGHTS;
   part->cmsg_len = CMSG_LEN(sizeof(int));
   memcpy(CMSG_DATA(part), &fd, sizeof(int));
-  tell("sendmsg", sendmsg(over, &message, 0));
+  if (sendmsg(over, &message, 0) != 1) tell("sendmsg", -1);
 }
 static int receive_descriptor(int over) {
   char letter = 0;
   struct iovec piece = {&letter, 1};
   char control[CMSG_SPACE(sizeof(int))];
-  struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = control,
-                           .msg_controllen = sizeof(control)};
+  struct msghdr message = {
+      .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
   int fd = -1;
   if (recvmsg(over, &message, MSG_CMSG_CLOEXEC) != 1) return -1;
   const struct cmsghdr* const part = CMSG_FIRSTHDR(&message);

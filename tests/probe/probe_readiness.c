@@ -91,7 +91,9 @@ static void run_epoll(char** argv) {
   tell("add closed", epoll_ctl(epoll, EPOLL_CTL_ADD, 300, &event));
 }
 
-static void on_alarm(int number) { (void)number; }
+static void on_alarm(int number) {
+  (void)number;
+}
 
 /// A FIFO between two processes: readiness, blocking, end of file, a signal that ends a wait.
 static void run_fifo(char** argv) {

@@ -216,8 +216,12 @@ static void run_readahead(char** argv) {
 }
 
 const struct command stream_commands[] = {
-    {"stdio", "DIRECTORY", 1, run_stdio},         {"append", "DIRECTORY", 1, run_append},
-    {"buffering", "DIRECTORY", 1, run_buffering}, {"big-stream", "DIRECTORY", 1, run_big},
-    {"wide", "DIRECTORY", 1, run_wide},           {"fdopen", "DIRECTORY", 1, run_fdopen},
-    {"read-ahead", "DIRECTORY", 1, run_readahead}, {NULL, NULL, 0, NULL},
+    {"stdio", "DIRECTORY", 1, run_stdio},
+    {"append", "DIRECTORY", 1, run_append},
+    {"buffering", "DIRECTORY", 1, run_buffering},
+    {"big-stream", "DIRECTORY", 1, run_big},
+    {"wide", "DIRECTORY", 1, run_wide},
+    {"fdopen", "DIRECTORY", 1, run_fdopen},
+    {"read-ahead", "DIRECTORY", 1, run_readahead},
+    {NULL, NULL, 0, NULL},
 };

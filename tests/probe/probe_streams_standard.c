@@ -69,7 +69,7 @@ static void run_input(char** argv) {
   tell_text("word", word);
   tell("getchar", getchar());
   tell_text("fgets", fgets(line, sizeof(line), stdin));
-  tell("at the end", getchar());
+  tell_status("at the end", getchar(), 0);
   clearerr(stdin);
   tell("fseek", fseek(stdin, 0, SEEK_SET));
   tell_text("again", fgets(line, sizeof(line), stdin));

@@ -38,7 +38,9 @@ static void make_tree(const char* root) {
 static void add_line(const char* text) {
   if (line_count < kLinesMax) lines[line_count++] = strdup(text);
 }
-static int by_text(const void* a, const void* b) { return strcmp(*(char* const*)a, *(char* const*)b); }
+static int by_text(const void* a, const void* b) {
+  return strcmp(*(char* const*)a, *(char* const*)b);
+}
 static void tell_lines(const char* step) {
   qsort(lines, (size_t)line_count, sizeof(lines[0]), by_text);
   for (int i = 0; i < line_count; ++i) {
@@ -51,7 +53,8 @@ static void tell_lines(const char* step) {
 static void run_glob(char** argv) {
   const char* const root = in(argv[0], "walk");
   make_tree(root);
-  const char* const patterns[] = {"*.txt", "*/*.txt", "a/*/*.txt", "[ab]/*", "none*", "one.txt", "*", "{one,two}.txt", "b/.*", "*/"};
+  const char* const patterns[] = {"*.txt",   "*/*.txt", "a/*/*.txt",     "[ab]/*", "none*",
+                                  "one.txt", "*",       "{one,two}.txt", "b/.*",   "*/"};
   for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); ++i) {
     glob_t found;
     const int result = glob(in(root, patterns[i]), GLOB_BRACE | GLOB_MARK, NULL, &found);
@@ -123,7 +126,9 @@ static void run_nftw(char** argv) {
   tell("nftw missing", nftw(in(root, "none"), visit, 5, 0));
 }
 
-static int by_entry_name(const FTSENT** a, const FTSENT** b) { return strcmp((*a)->fts_name, (*b)->fts_name); }
+static int by_entry_name(const FTSENT** a, const FTSENT** b) {
+  return strcmp((*a)->fts_name, (*b)->fts_name);
+}
 
 static void walk_fts(const char* root, const char* step, int options) {
   char* const roots[] = {(char*)root, NULL};

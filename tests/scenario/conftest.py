@@ -10,19 +10,22 @@ Marks: slow (not with --quick), long (only with --long). Every test has a time l
 own @pytest.mark.timeout.
 """
 import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from harness import Lab, LabFailed  # noqa: E402
+from harness import Lab, LabFailed, wait_until  # noqa: E402
 
 TEST_TIMEOUT_S = 120
+HANDLES_BACK_S = 2
 LEVEL = os.environ.get("QNET_TEST_LEVEL", "normal")  # quick, normal or long; set by tests/run
 
 
 def pytest_configure(config):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # A run that is ended still takes its labs down.
     config.addinivalue_line("markers", "slow: takes more than a few seconds; not with --quick")
     config.addinivalue_line("markers", "long: takes minutes; only with --long")
     if LEVEL not in ("quick", "normal", "long"):
@@ -95,13 +98,13 @@ def shared_lab(tmp_path_factory):
 
 @pytest.fixture
 def lab(shared_lab):
-    """See above. The number of handles must be back at its first value two seconds after the test."""
+    """See above. The number of handles must be back at its first value HANDLES_BACK_S after the test."""
     current = shared_lab.get()
-    before = {node: current.handles(node) for node in current.nodes}
+    before = current.all_handles()
     yield current
     if current.is_whole():
-        for node, count in before.items():
-            current.wait_handles(node, count)
+        wait_until(lambda: all(count <= before[node] for node, count in current.all_handles().items()),
+                   HANDLES_BACK_S, f"handles are back at {before}")
 
 
 @pytest.fixture

@@ -186,7 +186,7 @@ def test_ls_stat_du_and_find_show_what_is_there(lab, inside):
         du -h --apparent-size $D/dir
         du -c $D/file $D/hard
         du $D/missing
-        df --output=fstype $D/file
+        df --output=size $D/file
         df -h $D >/dev/null; echo $?
         find $D -xdev | sort
         find $D -xdev -type f -size +10k

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import need_root
+from harness import Lab
 from harness.lab import ROOT
 
 HEADERS = ROOT / "preload" / "include" / "qnet"
@@ -21,11 +23,13 @@ def install(lab, node):
     """, plain=True, check=True, timeout=60)
 
 
-@pytest.fixture
-def installed(make_lab):
-    lab = make_lab("a", "b")
-    install(lab, "a")
-    return lab
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    need_root()
+    with Lab(tmp_path_factory.mktemp("install") / "state") as lab:
+        lab.up("a", "b")
+        install(lab, "a")
+        yield lab
 
 
 def test_the_library_works_by_name_once_installed(installed):
@@ -42,6 +46,7 @@ def test_the_headers_are_found_once_installed(installed):
                        plain=True, check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_demo_works_and_leaves_nothing(tmp_path):
     before = sorted(os.listdir("/sys/class/net")), Path("/proc/self/mountinfo").read_text()

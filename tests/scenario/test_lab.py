@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Is a lab what tests/lab --help says? With agents that only pretend, so that nothing else can fail."""
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -157,13 +158,25 @@ def test_what_a_command_leaves_in_the_background_lives_on(duo):
     plain(duo, "a", ["pkill", "-fx", "sleep 86403"], check=True)
 
 
-def test_exec_is_quick(duo):
-    times = []
-    for _ in range(20):
-        start = time.monotonic()
-        plain(duo, "a", ["true"])
-        times.append(time.monotonic() - start)
-    assert sorted(times)[5] < 0.1, times
+def seconds_of(command):
+    start = time.monotonic()
+    command()
+    return time.monotonic() - start
+
+
+def processor_seconds_of(words):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(10):
+        subprocess.run(words, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 10
+
+
+def test_exec_costs_little_more_than_starting_python(duo):
+    """Processor time: the machine may be busy."""
+    python_s = processor_seconds_of(["/usr/bin/python3", "-IS", "-c", "pass"])
+    exec_s = processor_seconds_of([TOOL, "exec", "--state", duo.folder, "a", "--plain", "--", "true"])
+    assert exec_s < 3 * python_s + 0.02, (exec_s, python_s)
 
 
 # ---- agents ----
@@ -172,6 +185,7 @@ def agent_state(lab, node):
     return plain(lab, node, "ps -o stat= -p $(cat /run/qnet/fake.pid)").stdout.strip()
 
 
+@pytest.mark.slow
 def test_the_agent_gets_its_options(make_fake_lab, tmp_path):
     key = tmp_path / "cluster.key"
     key.write_text("secret")
@@ -202,6 +216,7 @@ def test_agent_verbs(make_fake_lab):
     assert lab.log("a").count("fake agent:") == 3
 
 
+@pytest.mark.slow
 def test_an_agent_that_dies_at_start_fails_up_and_shows_its_log(fake_build, tmp_state):
     lab = Lab(tmp_state, fake_build)
     with pytest.raises(LabFailed, match="(?s)died at start.*told to die"):
@@ -240,6 +255,7 @@ def test_down_leaves_nothing(fake_build, tmp_state):
     lab.tool("down")
 
 
+@pytest.mark.slow
 def test_two_labs_do_not_see_each_other(duo, make_fake_lab):
     other = make_fake_lab("a", "b")
     plain(other, "a", "touch /tmp/in-the-other", check=True)
@@ -248,6 +264,7 @@ def test_two_labs_do_not_see_each_other(duo, make_fake_lab):
     assert can_reach(duo, "a", "10.71.0.2") and not can_reach(other, "a", "10.71.0.2", 0.2)
 
 
+@pytest.mark.slow
 def test_a_running_lab_is_not_replaced(make_fake_lab):
     lab = make_fake_lab("a", "b")
     with pytest.raises(LabFailed, match="already up"):
@@ -255,6 +272,7 @@ def test_a_running_lab_is_not_replaced(make_fake_lab):
     assert plain(lab, "a", ["true"]).status == 0
 
 
+@pytest.mark.slow
 def test_up_cleans_what_an_unclean_end_left(fake_build, tmp_state):
     lab = Lab(tmp_state, fake_build)
     starter = subprocess.Popen([TOOL, "up", "a", "b", "--state", tmp_state, "--build", fake_build, "--", "--fake-deaf"])
@@ -273,6 +291,7 @@ def test_up_cleans_what_an_unclean_end_left(fake_build, tmp_state):
     assert helpers_of(tmp_state) == [] and not tmp_state.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_up_cleans_up(fake_build, tmp_state, number):
     starter = subprocess.Popen([TOOL, "up", "a", "b", "--state", tmp_state, "--build", fake_build, "--", "--fake-deaf"])
@@ -282,11 +301,13 @@ def test_an_interrupted_up_cleans_up(fake_build, tmp_state, number):
     assert helpers_of(tmp_state) == [] and not tmp_state.exists()
 
 
+@pytest.mark.slow
 def test_up_is_quick(fake_build, tmp_state):
-    start = time.monotonic()
-    with Lab(tmp_state, fake_build) as lab:
-        lab.up("a", "b")
-        assert time.monotonic() - start < 2
+    times = []
+    while len(times) < 3 and min(times, default=9) >= 2:
+        with Lab(tmp_state, fake_build) as lab:
+            times.append(seconds_of(lambda: lab.up("a", "b")))
+    assert min(times) < 2, times
 
 
 @pytest.mark.parametrize("words", [[], ["a", "a"], ["a/b"], ["a", "b", "--links", "0"],
@@ -298,6 +319,7 @@ def test_up_refuses_nonsense(fake_build, tmp_state, words):
     assert not tmp_state.exists()
 
 
+@pytest.mark.slow
 def test_the_state_folder_may_come_from_the_environment(fake_build, tmp_state):
     env = {**os.environ, "QNET_LAB_STATE": str(tmp_state)}
     subprocess.run([TOOL, "up", "a", "b", "--build", fake_build], env=env, check=True, timeout=20)

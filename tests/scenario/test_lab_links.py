@@ -81,6 +81,7 @@ def test_wrong_links_are_refused(duo):
             duo.link(*words)
 
 
+@pytest.mark.slow
 def test_three_nodes_share_each_link(make_fake_lab):
     lab = make_fake_lab("a", "b", "c-1", link_names=["hs0", "hs1"])
     for node, address in (("a", "10.71.0.3"), ("c-1", "10.71.1.2"), ("b", "10.71.0.1")):

@@ -2,6 +2,7 @@
 #include "transport/core/session.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "transport/core/scheduler.hpp"
 #include "transport/wire/message.hpp"
@@ -143,9 +144,8 @@ std::optional<Instant> Session::path_deadline(const Path& path, Instant now) con
 
 std::optional<Instant> Session::ack_deadline() const {
   std::optional<Instant> first;
-  if (acks_pending_ == 0) return first;
-  for (const Acknowledger& acknowledger : acknowledgers_) {
-    const std::optional<Instant> due = acknowledger.due_at();
+  for (unsigned pending = acks_pending_; pending != 0; pending &= pending - 1) {
+    const std::optional<Instant> due = acknowledgers_[static_cast<std::size_t>(std::countr_zero(pending))].due_at();
     if (due && (!first || *due < *first)) first = due;
   }
   return first;

@@ -58,8 +58,8 @@ TEST_F(AgentPairTest, OpensWritesReadsAndClosesOnTheOtherNode) {
 TEST_F(AgentPairTest, KnowsItselfItsPeersAndNobodyElse) {
   RawClient client = this->client();
   make_file("f", "x");
-  const wire::GetAttributesRequest request{.path = file("f")};
-  std::string body;
+  const std::string path = file("f");
+  const wire::GetAttributesRequest request{.path = path};
   EXPECT_EQ(client.call(Opcode::kGetAttributes, "a", request).code(), 0);
   EXPECT_EQ(client.call(Opcode::kGetAttributes, "b", request).code(), 0);
   EXPECT_EQ(client.call(Opcode::kGetAttributes, "b~preferred:en0", request).code(), 0);
@@ -259,6 +259,9 @@ TEST_F(AgentPairTest, GivesAWorkingDirectoryThatNamesTheVirtualOne) {
   const std::string text = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(answer.fd.get()));
   EXPECT_TRUE(text.ends_with("/net/b/etc (deleted)")) << text;
   EXPECT_NE(text.find(wire::kWorkingDirectoryMark), std::string::npos);
+  const Answer again = this->client().call(Opcode::kEnterDirectory, "", wire::EnterDirectoryRequest{.path = "/net/b/etc"});
+  EXPECT_EQ(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(again.fd.get())), text);
+  EXPECT_EQ(client.call(Opcode::kEnterDirectory, "", wire::EnterDirectoryRequest{.path = "/net/../b"}).code(), EINVAL);
 }
 
 TEST_F(AgentPairTest, ASecondAgentOnTheSameSocketRefuses) {

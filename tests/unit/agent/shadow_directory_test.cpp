@@ -42,7 +42,7 @@ TEST_F(ShadowDirectoryTest, EndsWithTheVirtualPathAndIsGone) {
 TEST_F(ShadowDirectoryTest, TakesThePathsThatALongPathIsMadeOf) {
   ASSERT_TRUE(shadows_.has_value());
   std::string deep = "/net/b";
-  while (deep.size() < 4000) deep += "/d";
+  for (int i = 0; i < 100; ++i) deep += "/d";
   std::string wide = "/net/b";
   for (int i = 0; i < 15; ++i) wide += "/" + std::string(255, 'w');
   for (const std::string& path : {deep, wide}) {

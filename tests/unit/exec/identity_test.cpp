@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <thread>
 
@@ -70,7 +71,6 @@ TEST(IdentityTest, GoesFromCallerToCallerAndBackToTheAgent) {
 
     ASSERT_TRUE(identity.become(Need::kCaller, user_caller(1001)));
     EXPECT_EQ(::geteuid(), 1001U);
-    EXPECT_EQ(::getuid(), 1001U);
     EXPECT_EQ(::getegid(), 1001U);
     EXPECT_EQ(::getgroups(8, groups), 0);
 
@@ -80,6 +80,31 @@ TEST(IdentityTest, GoesFromCallerToCallerAndBackToTheAgent) {
     EXPECT_EQ(identity.changes(), 3U);
   });
   EXPECT_EQ(::geteuid(), 0U) << "another thread has changed";
+}
+
+/// The agent must not be at the mercy of everybody for whom it works.
+TEST(IdentityTest, TheCallersProgramsCannotKillTheThreadThatIsTheCaller) {
+  QNET_NEEDS_ROOT();
+  std::promise<pid_t> is_caller;
+  std::promise<void> may_end;
+  std::thread worker([&] {
+    ThreadIdentity identity(ThreadIdentity::powers_of_process());
+    EXPECT_TRUE(identity.become(Need::kCaller, user_caller(1000)));
+    is_caller.set_value(::gettid());
+    may_end.get_future().wait();
+  });
+  const pid_t agent = ::getpid(), thread = is_caller.get_future().get();
+  const pid_t program = ::fork();
+  if (program == 0) {
+    const bool is_user = ::syscall(SYS_setresuid, 1000, 1000, 1000) == 0;
+    const bool may_kill = ::kill(thread, 0) == 0 || ::syscall(SYS_tgkill, agent, thread, 0) == 0;
+    ::_exit(is_user && !may_kill ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(program, &status, 0), program);
+  EXPECT_EQ(status, 0);
+  may_end.set_value();
+  worker.join();
 }
 
 TEST(IdentityTest, TheNumberThatMeansLeaveItIsNobody) {

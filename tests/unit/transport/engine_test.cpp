@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// engine_test.cpp: one engine, and a peer whose every packet is written by hand.
+#include "transport/core/engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "transport/core/handshake.hpp"
+#include "transport/wire/message.hpp"
+
+namespace qnet::core {
+namespace {
+
+using namespace std::chrono_literals;
+using wire::PacketType;
+
+constexpr LinkId kLink{0};
+
+struct Packet {
+  wire::PacketHeader header;
+  std::vector<std::byte> payload;
+  wire::Hello hello() const { return *wire::decode<wire::Hello>(payload); }
+};
+
+class EngineTest : public ::testing::Test {
+ protected:
+  EngineTest() {
+    NodeId id;
+    id.bytes[0] = std::byte{1};
+    engine_ = std::make_unique<Engine>(LocalNode{id, "a", Incarnation{100}}, EngineConfig{}, [this] { return random_(); });
+    engine_->add_link({"en0", 1200, false});
+    there_.size_bytes = 1;
+    peer_ = *engine_->add_peer("b", now_);
+    engine_->add_path(peer_, kLink, there_, now_);
+    hello_.version_lowest = hello_.version_highest = 1;
+    hello_.node.bytes[0] = std::byte{2};
+    hello_.own = {200, 1};
+    hello_.session = 0x12345000;
+    hello_.connection_credit_bytes = hello_.session_credit_bytes = 8 << 20;
+    hello_.name = "b";
+  }
+
+  std::vector<Packet> take() {
+    std::vector<Packet> packets;
+    while (const std::optional<Transmit> batch = engine_->next_transmit(now_)) {
+      const wire::PacketHeader header = *wire::decode_header(batch->datagrams);
+      const ByteView payload = batch->datagrams.subspan(wire::PacketHeader::kBytes);
+      packets.push_back({header, {payload.begin(), payload.end()}});
+    }
+    return packets;
+  }
+  std::vector<Event> events() {
+    std::vector<Event> all;
+    while (std::optional<Event> event = engine_->next_event()) all.push_back(std::move(*event));
+    return all;
+  }
+  void give(const wire::PacketHeader& header, ByteView payload) {
+    std::vector<std::byte> datagram(wire::PacketHeader::kBytes);
+    wire::PacketHeader whole = header;
+    whole.payload_bytes = static_cast<std::uint16_t>(payload.size());
+    wire::encode_header(whole, datagram);
+    datagram.insert(datagram.end(), payload.begin(), payload.end());
+    engine_->on_datagram(kLink, there_, datagram, now_);
+  }
+  void give_hello(PacketType type) {
+    std::vector<std::byte> room(300);
+    give({.type = type}, *wire::encode(hello_, room));
+  }
+  /// A session packet of the peer with these frames.
+  template <class... Frames>
+  void give_frames(const Frames&... frames) {
+    std::vector<std::byte> payload(4000);
+    std::size_t bytes = 0;
+    ((bytes += wire::put_frame(frames, MutableBytes(payload).subspan(bytes))), ...);
+    give({.version = version_, .session = session_token(engine_index_, hello_.own), .number = ++number_},
+         ByteView(payload).first(bytes));
+  }
+  /// Answers the engine's hello. Returns what it sends then.
+  std::vector<Packet> join() {
+    const std::vector<Packet> greeting = take();
+    EXPECT_EQ(greeting.at(0).header.type, PacketType::kHello);
+    engine_index_ = greeting[0].hello().session;
+    hello_.target = greeting[0].hello().own;
+    hello_.nonce = greeting[0].hello().nonce;
+    hello_.echo_us = greeting[0].header.timestamp_us;
+    now_ += 100us;
+    give_hello(PacketType::kHelloAck);
+    return take();
+  }
+  void advance(Duration by) {
+    for (const Instant end = now_ + by; now_ < end;) {
+      now_ = std::min(end, engine_->deadline().value_or(end));
+      engine_->on_time(now_);
+      for (Packet& packet : take()) sent_.push_back(std::move(packet));
+    }
+  }
+
+  std::mt19937_64 random_{1};
+  Instant now_{1000s};
+  std::unique_ptr<Engine> engine_;
+  Address there_;
+  PeerId peer_;
+  wire::Hello hello_;
+  std::uint8_t version_ = 1;
+  std::uint32_t engine_index_ = 0;
+  std::uint64_t number_ = 0;
+  std::vector<Packet> sent_;  // during advance()
+};
+
+TEST_F(EngineTest, GreetsAtOnceAndIsUpAfterOneRoundTrip) {
+  const std::vector<Packet> packets = join();
+  ASSERT_EQ(packets.size(), 1u) << "a first packet, so that the peer knows that we know";
+  EXPECT_EQ(packets[0].header.session, session_token(hello_.session, {100, 1}));
+  EXPECT_NE(packets[0].header.flags & wire::packet_flags::kAckNow, 0);
+  const std::vector<Event> all = events();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(std::get<PeerUp>(all[0]).incarnation, Incarnation{200});
+  EXPECT_TRUE(engine_->is_up(peer_));
+}
+
+TEST_F(EngineTest, AnAnswerToSomethingElseIsNoAnswer) {
+  take();
+  hello_.target = {100, 1};
+  hello_.nonce = 4711;
+  give_hello(PacketType::kHelloAck);
+  EXPECT_FALSE(engine_->is_up(peer_));
+}
+
+TEST_F(EngineTest, GreetsWithBackOffForEver) {
+  take();
+  advance(60s);
+  EXPECT_GE(sent_.size(), 60u);
+  EXPECT_LE(sent_.size(), 90u);
+  EXPECT_EQ(engine_->down_reason_of(peer_), DownReason::kNeverSeen);
+}
+
+TEST_F(EngineTest, ANewerPeerThatStillSpeaksOurVersionIsWelcome) {
+  hello_.version_highest = 2;
+  hello_.features = 0xff;
+  const std::vector<Packet> packets = join();
+  EXPECT_TRUE(engine_->is_up(peer_));
+  EXPECT_EQ(packets.at(0).header.version, 1);
+}
+
+TEST_F(EngineTest, APeerWithoutACommonVersionIsToldSoAndStaysDown) {
+  take();
+  hello_.version_lowest = 2;
+  hello_.version_highest = 3;
+  give_hello(PacketType::kHello);
+  const std::vector<Packet> packets = take();
+  ASSERT_EQ(packets.size(), 1u);
+  EXPECT_EQ(packets[0].header.type, PacketType::kHelloAck);
+  EXPECT_EQ(packets[0].hello().version_highest, 1);
+  EXPECT_FALSE(engine_->is_up(peer_));
+  EXPECT_EQ(engine_->down_reason_of(peer_), DownReason::kVersion);
+}
+
+TEST_F(EngineTest, AnUnknownSessionIsAnsweredWithResetAndNothingElseHappens) {
+  join();
+  events();
+  give({.session = 0xdeadb000, .number = 1}, {});
+  const std::vector<Packet> packets = take();
+  ASSERT_EQ(packets.size(), 1u);
+  EXPECT_EQ(packets[0].header.type, PacketType::kReset);
+  EXPECT_EQ(wire::decode<wire::Reset>(packets[0].payload)->session, 0xdeadb000u);
+  EXPECT_TRUE(engine_->is_up(peer_));
+}
+
+TEST_F(EngineTest, AResetOnlyMakesUsAsk) {
+  join();
+  events();
+  now_ += 10ms;
+  std::vector<std::byte> room(64);
+  give({.type = PacketType::kReset}, *wire::encode(wire::Reset{.session = 1, .number = 1}, room));
+  EXPECT_TRUE(engine_->is_up(peer_));
+  EXPECT_TRUE(events().empty());
+  const std::vector<Packet> packets = take();
+  ASSERT_EQ(packets.size(), 1u);
+  EXPECT_EQ(packets[0].header.type, PacketType::kHello);
+}
+
+TEST_F(EngineTest, ANewLifeOfThePeerEndsTheOldOneOnceItHasAnswered) {
+  join();
+  events();
+  now_ += 1ms;
+  hello_.own = {201, 1};
+  hello_.target = {};
+  give_hello(PacketType::kHello);
+  EXPECT_TRUE(events().empty()) << "anybody can say that";
+  now_ += 10ms;
+  give_hello(PacketType::kHello);
+  join();
+  const std::vector<Event> all = events();
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(std::get<PeerDown>(all[0]).reason, DownReason::kRestarted);
+  EXPECT_EQ(std::get<PeerGone>(all[1]).incarnation, Incarnation{200});
+  EXPECT_EQ(std::get<PeerUp>(all[2]).incarnation, Incarnation{201});
+}
+
+TEST_F(EngineTest, AnOldLifeOfThePeerIsIgnored) {
+  join();
+  events();
+  now_ += 10ms;
+  hello_.own = {199, 7};
+  give_hello(PacketType::kHello);
+  EXPECT_TRUE(take().empty());
+  EXPECT_TRUE(engine_->is_up(peer_));
+}
+
+TEST_F(EngineTest, GoodbyeEndsTheSessionAtOnce) {
+  join();
+  events();
+  give_frames(wire::GoodbyeFrame{});
+  const std::vector<Event> all = events();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(std::get<PeerDown>(all[0]).reason, DownReason::kGoodbye);
+  EXPECT_TRUE(std::holds_alternative<PeerGone>(all[1]));
+  give_hello(PacketType::kHello);
+  EXPECT_FALSE(engine_->is_up(peer_)) << "a late hello of the life that has ended";
+}
+
+TEST_F(EngineTest, SilenceIsPeerDownAfterTheGraceAndPeerGoneAfterTheHold) {
+  join();
+  events();
+  const ConnectionId connection = *engine_->open_connection(peer_, "", "", now_);
+  ASSERT_TRUE(engine_->send(peer_, Incarnation{200}, connection, true, 0, Buffer(std::size_t{100}), now_));
+  const Instant since = now_;
+  take();
+  std::vector<Event> all;
+  while (all.empty() && now_ < since + 2s) {
+    advance(1ms);
+    all = events();
+  }
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(std::get<PeerDown>(all[0]).reason, DownReason::kSilent);
+  EXPECT_GE(now_ - since, 290ms);
+  EXPECT_LE(now_ - since, 400ms);
+  EXPECT_EQ(engine_->open_connection(peer_, "", "", now_).error().code, EHOSTDOWN);
+  advance(11s);
+  all = events();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<PeerGone>(all[0]));
+}
+
+TEST_F(EngineTest, ARefusalThatIsNotContradictedIsPeerDownAtOnce) {
+  join();
+  events();
+  engine_->on_send_error(kLink, there_, ECONNREFUSED, now_);
+  advance(20ms);
+  EXPECT_TRUE(engine_->is_up(peer_));
+  advance(200ms);
+  const std::vector<Event> all = events();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(std::get<PeerDown>(all[0]).reason, DownReason::kRefused);
+}
+
+TEST_F(EngineTest, PoliciesAreCheckedWhenAConnectionIsOpened) {
+  join();
+  const auto error_of = [this](std::string_view policy, std::string_view link) {
+    const Result<ConnectionId> opened = engine_->open_connection(peer_, policy, link, now_);
+    return opened ? 0 : opened.error().code;
+  };
+  EXPECT_EQ(error_of("", ""), 0);
+  EXPECT_EQ(error_of("loadbalance", ""), 0);
+  EXPECT_EQ(error_of("preferred", "en0"), 0);
+  EXPECT_EQ(error_of("exclusive", "en0"), 0);
+  EXPECT_EQ(error_of("exclusive", "en7"), EINVAL);
+  EXPECT_EQ(error_of("exclusive", ""), EINVAL);
+  EXPECT_EQ(error_of("loadbalance", "en0"), EINVAL);
+  EXPECT_EQ(error_of("fastest", ""), EINVAL);
+}
+
+TEST_F(EngineTest, ASteadySmallCallIsTwoPackets) {
+  join();
+  const ConnectionId connection = *engine_->open_connection(peer_, "", "", now_);
+  give_frames(wire::AckFrame{.largest = 1, .range_count = 1, .ranges = {{{0, 1}}}});
+  std::uint64_t answered = 1;
+  for (std::uint32_t call = 0; call < 100; ++call) {
+    now_ += 20us;
+    ASSERT_TRUE(engine_->send(peer_, Incarnation{200}, connection, true, 0, Buffer(as_bytes("question")), now_));
+    ASSERT_EQ(take().size(), 1u) << call;
+    now_ += 50us;
+    wire::DataFrame reply{.connection = connection.value, .message = call, .total = 6};
+    reply.direction = wire::Direction::kReply;
+    reply.piece = as_bytes("answer");
+    ++answered;
+    give_frames(wire::AckFrame{.largest = answered, .range_count = 1,
+                               .ranges = {{{0, static_cast<std::uint16_t>(answered)}}}},
+                reply);
+    ASSERT_TRUE(take().empty()) << "the next request acknowledges the reply";
+  }
+  EXPECT_EQ(engine_->statistics().messages_delivered, 100u);
+}
+
+TEST_F(EngineTest, APeerCannotMakeUsHoldMoreThanWasGranted) {
+  join();
+  // First pieces of large messages on many connections: each takes memory for the whole.
+  for (std::uint32_t connection = 1; connection < 200; ++connection) {
+    give_frames(wire::DataFrame{.connection = connection, .total = wire::kMessageBytesMax, .piece = as_bytes("x")});
+  }
+  EXPECT_GT(engine_->statistics().datagrams_malformed, 100u);
+  EXPECT_TRUE(engine_->is_up(peer_));
+}
+
+TEST_F(EngineTest, NoiseInAnEstablishedSessionDoesNoHarm) {
+  join();
+  std::mt19937_64 noise(9);
+  for (int i = 0; i < 20000; ++i) {
+    std::vector<std::byte> payload(4 * (noise() % 20));
+    for (std::byte& b : payload) b = static_cast<std::byte>(noise() % 3 == 0 ? noise() % 8 : 0);
+    give({.session = session_token(engine_index_, hello_.own), .number = ++number_,
+          .path = static_cast<std::uint8_t>(noise() % 10)}, payload);
+    static_cast<void>(take());
+    static_cast<void>(events());
+  }
+}
+
+}  // namespace
+}  // namespace qnet::core
