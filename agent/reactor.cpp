@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/reactor.hpp"
 
+#include <sys/timerfd.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -8,10 +10,22 @@
 
 namespace qnet::agent {
 
-Reactor::Reactor(boost::asio::io_context& io) : set_(io), timer_(io) {
+Reactor::Reactor(boost::asio::io_context& io) : set_(io) {
   const int set = epoll_create1(EPOLL_CLOEXEC);
   QNET_CHECK(set >= 0);
   set_.assign(set);
+  timer_.fd = UniqueFd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  QNET_CHECK(static_cast<bool>(timer_.fd));
+  // Edge-triggered: setting it anew makes it unread again, so it need never be read.
+  QNET_CHECK(watch(timer_.fd.get(), EPOLLIN | EPOLLET, timer_).has_value());
+}
+
+void Reactor::Timer::arm(Instant at) {
+  if (armed && *armed <= at) return;
+  const std::int64_t ns = std::max<std::int64_t>(at.time_since_epoch().count(), 1);  // 0 would switch it off.
+  const itimerspec when{.it_interval = {}, .it_value = {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000}};
+  QNET_CHECK(timerfd_settime(fd.get(), TFD_TIMER_ABSTIME, &when, nullptr) == 0);
+  armed = at;
 }
 
 void Reactor::start(Settle settle) {
@@ -22,7 +36,6 @@ void Reactor::start(Settle settle) {
 
 void Reactor::stop() {
   is_running_ = false;
-  timer_.cancel();
   set_.cancel();
 }
 
@@ -45,20 +58,13 @@ void Reactor::forget(int fd, Watcher& watcher) {
   }
 }
 
-int Reactor::wait(Duration timeout) {
-  const std::int64_t ns = timeout.count();
-  const timespec span{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
-  const int count = epoll_pwait2(set_.native_handle(), batch_.data(), kBatchMax, &span, nullptr);
-  if (count >= 0 || errno != ENOSYS) return count;
-  const auto rounded_up_ms = static_cast<int>((ns + 999'999) / 1'000'000);
-  return epoll_wait(set_.native_handle(), batch_.data(), kBatchMax, rounded_up_ms);
-}
-
-void Reactor::dispatch(int count) {
+int Reactor::dispatch(int count) {
   batch_count_ = std::max(count, 0);
-  const auto serve = [this](epoll_event& event) {
+  int served = 0;
+  const auto serve = [this, &served](epoll_event& event) {
     auto* watcher = static_cast<Watcher*>(event.data.ptr);
     if (watcher == nullptr) return;
+    if (watcher != &timer_) ++served;
     const std::uint32_t events = event.events;
     event.data.ptr = nullptr;
     watcher->on_ready(events);
@@ -77,43 +83,37 @@ void Reactor::dispatch(int count) {
   }
   for (int i = 0; i < batch_count_; ++i) serve(batch_[static_cast<std::size_t>(i)]);
   batch_count_ = 0;
+  return served;
 }
 
 void Reactor::burst() {
   const Instant started = now();
   Instant busy_at = started;
-  Duration timeout{0};
+  int timeout_ms = 0;  // The first look must not wait: Asio may have come for something else.
   while (is_running_) {
-    const int count = wait(timeout);
-    const bool was_interrupted = count < 0;
-    dispatch(count);
+    const int count = epoll_wait(set_.native_handle(), batch_.data(), kBatchMax, timeout_ms);
+    const int served = dispatch(count);
     const std::optional<Instant> deadline = settle_();
     if (!is_running_) return;
 
     const Instant at = now();
-    if (count > 0) busy_at = at;
+    if (served > 0) busy_at = at;
+    const bool was_interrupted = count < 0;
     if (was_interrupted || at - started >= kBurstMax || at - busy_at >= kDwell) return sleep(deadline);
-    timeout = busy_at + kDwell - at;
-    if (deadline) timeout = std::clamp(*deadline - at, Duration{0}, timeout);
+    const Instant until = busy_at + kDwell;
+    const bool is_due = deadline && *deadline <= at;
+    timeout_ms = is_due ? 0 : -1;
+    if (!is_due) timer_.arm(deadline ? std::min(*deadline, until) : until);
   }
 }
 
 void Reactor::sleep(std::optional<Instant> deadline) {
-  if (!is_waiting_) {
-    is_waiting_ = true;
-    set_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
-      is_waiting_ = false;
-      if (!error && is_running_) burst();
-    });
-  }
-  // A timer that fires too early only settles; moving it later is not worth a system call.
-  if (!deadline || (armed_ && *armed_ <= *deadline)) return;
-  armed_ = deadline;
-  timer_.expires_at(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(*deadline));
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error || !is_running_) return;
-    armed_.reset();
-    burst();
+  if (deadline) timer_.arm(*deadline);
+  if (is_waiting_) return;
+  is_waiting_ = true;
+  set_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+    is_waiting_ = false;
+    if (!error && is_running_) burst();
   });
 }
 

@@ -16,6 +16,11 @@ using wire::Opcode;
 
 Opcode opcode_of(const LocalRequest& request) { return static_cast<Opcode>(request.header.opcode); }
 
+/// Only what an owner may say: the kind becomes a letter in the handle's name.
+bool is_sound(const wire::OpenReply& opened) {
+  return opened.handle != 0 && std::string_view("fdscp").contains(static_cast<char>(opened.kind));
+}
+
 }  // namespace
 
 Router::Router(Parts parts, std::vector<std::string> links, Duration call_grace)
@@ -160,7 +165,7 @@ void Router::on_reply(LocalSession& session, NodeReply reply) {
 
 void Router::reply_open(LocalSession& session, NodeReply reply) {
   const auto opened = wire::decode<wire::OpenReply>(reply.body.view());
-  if (!opened || opened->handle == 0) return session.reply(failed(EPROTO));
+  if (!opened || !is_sound(*opened)) return session.reply(failed(EPROTO));
   const HandleKey key{session.in_flight.node, HandleId{opened->handle}};
   const Incarnation life = session.in_flight.life;
   Result<UniqueFd> end = parts_.handles.create({.key = key,

@@ -9,7 +9,9 @@ namespace {
 
 using wire::Opcode;
 
-LastLink last_link_of(int flags) { return (flags & AT_SYMLINK_NOFOLLOW) != 0 ? LastLink::kKeep : LastLink::kFollow; }
+LastLink last_link_of(int flags) {
+  return (flags & AT_SYMLINK_NOFOLLOW) != 0 ? LastLink::kKeep : LastLink::kFollow;
+}
 
 /// What is asked of the owner; `path` is filled in for paths and empty for descriptors.
 template <class Request, class Local>

@@ -2,8 +2,8 @@
 //
 // boot_calls.hpp: what do calls do before the constructor has run, where the kernel's call has other parameters?
 //
-// The rows of kind Boot in calls.def. Each sets errno and returns what libc's function would; they also serve where libc
-// lacks the function (stat before glibc 2.33).
+// The rows of kind Boot in calls.def. Each sets errno and returns what libc's function would; they also serve where
+// libc lacks the function (stat before glibc 2.33).
 #pragma once
 
 #include "preload/calls.hpp"

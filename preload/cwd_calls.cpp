@@ -87,7 +87,8 @@ int last_number(std::string_view path) {
 }
 
 /// A link in /proc that shows what is behind our back: the socket of a remote descriptor, the deleted directory of a
-/// virtual working directory. `whole` is what the kernel says (not cut off). Returns the length of the better text, or 0.
+/// virtual working directory. `whole` is what the kernel says (not cut off). Returns the length of the better text, or
+/// 0.
 __attribute__((noinline)) std::size_t improve_link(std::string_view path, std::string_view whole, char* text) {
   constexpr std::string_view kSocket = "socket:[";
   constexpr std::string_view kDeleted = " (deleted)";
@@ -121,8 +122,8 @@ bool may_need_improvement(const char* content, ssize_t size) {
 }
 
 /// After a local readlink that gave `size` bytes in `buffer`.
-ssize_t finish_local_link(int dirfd, const char* path, char* buffer, ssize_t size, std::size_t room) {
-  if (size <= 0 || !is_started() || !may_need_improvement(buffer, size)) return size;
+__attribute__((noinline)) ssize_t show_better_link(int dirfd, const char* path, char* buffer, ssize_t size,
+                                                   std::size_t room) {
   const KeepErrno keep;
   char whole[4096], better[4096];
   const long got = raw_syscall(SYS_readlinkat, dirfd, path, whole, sizeof whole);
@@ -132,6 +133,11 @@ ssize_t finish_local_link(int dirfd, const char* path, char* buffer, ssize_t siz
   const std::size_t shown = better_size < room ? better_size : room;
   std::memcpy(buffer, better, shown);
   return static_cast<ssize_t>(shown);
+}
+
+ssize_t finish_local_link(int dirfd, const char* path, char* buffer, ssize_t size, std::size_t room) {
+  if (size <= 0 || !is_started() || !may_need_improvement(buffer, size)) return size;
+  return show_better_link(dirfd, path, buffer, size, room);
 }
 
 template <class Local>
@@ -150,8 +156,8 @@ ssize_t read_link(int dirfd, const char* path, char* buffer, std::size_t room, L
       });
 }
 
-/// `name` as getcwd(3) and realpath(3) return it: in `buffer`, or allocated if there is none. `room` 0 with no buffer: as
-/// much as needed.
+/// `name` as getcwd(3) and realpath(3) return it: in `buffer`, or allocated if there is none. `room` 0 with no buffer:
+/// as much as needed.
 char* give_name(std::string_view name, char* buffer, std::size_t room) {
   if (buffer == nullptr && room == 0) room = name.size() + 1;
   if (name.size() + 1 > room) {
@@ -163,6 +169,42 @@ char* give_name(std::string_view name, char* buffer, std::size_t room) {
   std::memcpy(buffer, name.data(), name.size());
   buffer[name.size()] = '\0';
   return buffer;
+}
+
+bool is_local_here() {
+  return !is_started() || state().working_directory.load(std::memory_order_relaxed) == WorkingDirectory::kLocal;
+}
+
+__attribute__((noinline)) char* virtual_getcwd(char* buffer, std::size_t room) {
+  char text[4096];
+  const std::string_view here = virtual_working_directory(text);
+  if (here.empty()) return libc().getcwd(buffer, room);
+  if (buffer != nullptr && room == 0) {
+    errno = EINVAL;
+    return nullptr;
+  }
+  return give_name(here, buffer, room);
+}
+
+__attribute__((noinline)) int enter_descriptor(const RemoteFd& file) {
+  if (file.error != 0) return refuse(file.error);
+  Routed routed;
+  routed.place = {file.target(), file.handle, ""};
+  routed.prove_fd = file.fd;
+  client::Exchange exchange;
+  return finish_remote<int>(enter_routed(routed, exchange));
+}
+
+__attribute__((noinline)) char* virtual_directory_name() {
+  char text[4096];
+  if (virtual_working_directory(text).empty()) return libc().get_current_dir_name();
+  const char* const shown = ::getenv("PWD");
+  struct stat here, there;
+  if (shown != nullptr && *shown == '/' && qnet_stat(".", &here) == 0 && qnet_stat(shown, &there) == 0 &&
+      here.st_dev == there.st_dev && here.st_ino == there.st_ino) {
+    return give_name(shown, nullptr, 0);
+  }
+  return qnet_getcwd(nullptr, 0);
 }
 
 }  // namespace
@@ -188,23 +230,11 @@ extern "C" int qnet_fchdir(int fd) {
     if (result == 0) forget_working_directory();
     return result;
   }
-  if (file.error != 0) return refuse(file.error);
-  Routed routed;
-  routed.place = {file.target(), file.handle, ""};
-  routed.prove_fd = fd;
-  qnet::client::Exchange exchange;
-  return finish_remote<int>(enter_routed(routed, exchange));
+  return enter_descriptor(file);
 }
 
 extern "C" char* qnet_getcwd(char* buffer, size_t room) {
-  char text[4096];
-  const std::string_view here = virtual_working_directory(text);
-  if (here.empty()) return libc().getcwd(buffer, room);
-  if (buffer != nullptr && room == 0) {
-    errno = EINVAL;
-    return nullptr;
-  }
-  return give_name(here, buffer, room);
+  return is_local_here() ? libc().getcwd(buffer, room) : virtual_getcwd(buffer, room);
 }
 
 extern "C" char* qnet___getcwd_chk(char* buffer, size_t room, size_t object_room) {
@@ -228,15 +258,7 @@ extern "C" char* qnet___getwd_chk(char* buffer, size_t object_room) {
 }
 
 extern "C" char* qnet_get_current_dir_name() {
-  char text[4096];
-  if (virtual_working_directory(text).empty()) return libc().get_current_dir_name();
-  const char* const shown = ::getenv("PWD");
-  struct stat here, there;
-  if (shown != nullptr && *shown == '/' && qnet_stat(".", &here) == 0 && qnet_stat(shown, &there) == 0 &&
-      here.st_dev == there.st_dev && here.st_ino == there.st_ino) {
-    return give_name(shown, nullptr, 0);
-  }
-  return qnet_getcwd(nullptr, 0);
+  return is_local_here() ? libc().get_current_dir_name() : virtual_directory_name();
 }
 
 extern "C" char* qnet_realpath(const char* path, char* resolved) {
@@ -266,7 +288,9 @@ extern "C" char* qnet___realpath_chk(const char* path, char* resolved, size_t ob
   return qnet_realpath(path, resolved);
 }
 
-extern "C" char* qnet_canonicalize_file_name(const char* path) { return qnet_realpath(path, nullptr); }
+extern "C" char* qnet_canonicalize_file_name(const char* path) {
+  return qnet_realpath(path, nullptr);
+}
 
 extern "C" ssize_t qnet_readlink(const char* path, char* buffer, size_t room) {
   return read_link(AT_FDCWD, path, buffer, room,

@@ -13,7 +13,9 @@ constexpr std::string_view kName = "LD_PRELOAD=";
 /// Larger environments stay as they are: the list would not fit on a stack of usual size.
 constexpr std::size_t kEntriesMax = 65536;
 
-std::string_view file_name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+std::string_view file_name_of(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 bool names_library(std::string_view value, std::string_view own_name) {
   while (!value.empty()) {
@@ -24,7 +26,9 @@ bool names_library(std::string_view value, std::string_view own_name) {
   return false;
 }
 
-bool is_preload(const char* entry) { return std::strncmp(entry, kName.data(), kName.size()) == 0; }
+bool is_preload(const char* entry) {
+  return std::strncmp(entry, kName.data(), kName.size()) == 0;
+}
 
 }  // namespace
 
@@ -38,8 +42,9 @@ EnvironmentNeed look_at_environment(char* const* envp) {
     if (++need.entries > kEntriesMax) return need;
     if (!is_preload(*at)) continue;
     const std::string_view value = *at + kName.size();
-    if (names_library(value, own_name)) return need;
-    if (!value.empty()) need.line_bytes += value.size() + 1;
+    // Present and empty is how a program is started without the library on purpose.
+    if (value.empty() || names_library(value, own_name)) return need;
+    need.line_bytes += value.size() + 1;
   }
   need.is_complete = false;
   return need;
@@ -57,9 +62,7 @@ void complete_environment(char* const* envp, char** list, char* line) {
       *list++ = *envp;
       continue;
     }
-    const std::string_view value = *envp + kName.size();
-    if (value.empty()) continue;
-    put(value);
+    put(*envp + kName.size());
     put(":");
   }
   put(state().preload_entry);

@@ -3,7 +3,8 @@
 // environment.hpp: how do programs started by this one get the library, too?
 //
 // If this process was given the library by LD_PRELOAD, and the environment for the new program does not name it, it is
-// appended: `env -i` and programs that make an environment of their own stay inside. Lives on the stack: exec is called
+// appended: `env -i` and programs that make an environment of their own stay inside. An empty LD_PRELOAD is left alone:
+// `LD_PRELOAD= program` leads out. Lives on the stack: exec is called
 // between fork and exec, where nothing may be allocated.
 #pragma once
 

@@ -29,6 +29,16 @@ std::size_t count_of(char* const* list) {
   return count;
 }
 
+/// "/proc/self/fd/N"
+struct DescriptorPath {
+  explicit DescriptorPath(int fd) {
+    const Decimal decimal(fd);
+    const std::string_view number = decimal;
+    text[14 + number.copy(text + 14, sizeof text - 15)] = '\0';
+  }
+  char text[32] = "/proc/self/fd/";
+};
+
 /// first, second (unless null), name, then what follows argv[0]. `list` has count_of(argv) + 4 pointers.
 void prepend(char** list, const char* first, const char* second, const char* name, char* const* argv) {
   *list++ = const_cast<char*>(first);
@@ -53,11 +63,8 @@ __attribute__((noinline)) int run_program(const RemoteProgram& program, const ch
 
 /// A program that cannot be named again by a path of its own gets its absolute one.
 int exec_remote_descriptor(int fd, char* const* argv, char* const* envp) {
-  char link[32] = "/proc/self/fd/";
-  const std::string_view number = Decimal(fd);
-  link[14 + number.copy(link + 14, sizeof link - 15)] = '\0';
   char name[4096];
-  if (qnet_realpath(link, name) == nullptr) return -1;
+  if (qnet_realpath(DescriptorPath(fd).text, name) == nullptr) return -1;
   return qnet_execve(name, argv, envp);
 }
 
@@ -66,12 +73,33 @@ int exec_anywhere(int dirfd, const char* path, LastLink last, char* const* argv,
   return with_environment(envp, [&](char* const* completed) {
     RemoteProgram program;
     const int result = by_path(
-        dirfd, path, last,
-        [&](int at, const char* local_path) { return local(at, local_path, completed); },
+        dirfd, path, last, [&](int at, const char* local_path) { return local(at, local_path, completed); },
         [&](const Routed& routed, client::Exchange& exchange) { return fetch_program(routed, exchange, program); });
     // Fetched, and the large stack frame is gone.
     return result < 0 ? result : run_program(program, path, argv, completed);
   });
+}
+
+/// Fetches the program if `path` is remote. Returns 0 or the error number.
+__attribute__((noinline)) int look_for_program(const char* path, RemoteProgram& program) {
+  const int result = by_path(
+      AT_FDCWD, path, LastLink::kFollow, [](int, const char*) { return 0; },
+      [&](const Routed& routed, client::Exchange& exchange) { return fetch_program(routed, exchange, program); });
+  return result < 0 ? errno : 0;
+}
+
+int spawn_program(const RemoteProgram& program, pid_t* child, const char* path,
+                  const posix_spawn_file_actions_t* actions, const posix_spawnattr_t* attributes, char* const* argv,
+                  char* const* envp) {
+  if (program.interpreter != nullptr) {
+    auto** const list = static_cast<char**>(alloca((count_of(argv) + 4) * sizeof(char*)));
+    prepend(list, program.interpreter, program.argument, path, argv);
+    return libc().posix_spawn(child, program.interpreter, actions, attributes, list, envp);
+  }
+  DescriptorPath link(program.fd);
+  const int result = libc().posix_spawn(child, link.text, actions, attributes, argv, envp);
+  raw_syscall(SYS_close, program.fd);
+  return result;
 }
 
 /// One candidate of the search; ENOEXEC is given to the shell.
@@ -93,8 +121,10 @@ bool may_go_on(int error) {
     case ENODEV:
     case ETIMEDOUT:
     case ENONET:
-    case EHOSTDOWN: return true;
-    default: return false;
+    case EHOSTDOWN:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -115,10 +145,9 @@ void copy_arguments(const char* first, va_list arguments, char** list) {
 using namespace qnet::preload;
 
 extern "C" int qnet_execve(const char* path, char* const* argv, char* const* envp) {
-  return exec_anywhere(AT_FDCWD, path, LastLink::kFollow, argv, envp,
-                       [=](int, const char* local, char* const* completed) {
-                         return libc().execve(local, argv, completed);
-                       });
+  return exec_anywhere(
+      AT_FDCWD, path, LastLink::kFollow, argv, envp,
+      [=](int, const char* local, char* const* completed) { return libc().execve(local, argv, completed); });
 }
 
 extern "C" int qnet_execveat(int dirfd, const char* path, char* const* argv, char* const* envp, int flags) {
@@ -136,8 +165,12 @@ extern "C" int qnet_fexecve(int fd, char* const* argv, char* const* envp) {
   return with_environment(envp, [=](char* const* completed) { return libc().fexecve(fd, argv, completed); });
 }
 
-extern "C" int qnet_execv(const char* path, char* const* argv) { return qnet_execve(path, argv, ::environ); }
-extern "C" int qnet_execvp(const char* file, char* const* argv) { return qnet_execvpe(file, argv, ::environ); }
+extern "C" int qnet_execv(const char* path, char* const* argv) {
+  return qnet_execve(path, argv, ::environ);
+}
+extern "C" int qnet_execvp(const char* file, char* const* argv) {
+  return qnet_execvpe(file, argv, ::environ);
+}
 
 extern "C" int qnet_execvpe(const char* file, char* const* argv, char* const* envp) {
   if (file == nullptr || *file == '\0') return refuse(ENOENT);
@@ -204,25 +237,13 @@ extern "C" int qnet_execle(const char* path, const char* first, ...) {
 extern "C" int qnet_posix_spawn(pid_t* child, const char* path, const posix_spawn_file_actions_t* actions,
                                 const posix_spawnattr_t* attributes, char* const* argv, char* const* envp) {
   return with_environment(envp, [&](char* const* completed) {
-    Routed routed;
-    route(AT_FDCWD, path, routed);
-    if (routed.error != 0) return routed.error;
-    if (!routed.is_remote) return libc().posix_spawn(child, path, actions, attributes, argv, completed);
     RemoteProgram program;
-    qnet::client::Exchange exchange;
-    const auto fetched = fetch_program(routed, exchange, program);
-    if (!fetched) return fetched.error().code == qnet::client::kRedirected ? EXDEV : fetched.error().code;
-    if (program.interpreter != nullptr) {
-      auto** const list = static_cast<char**>(alloca((count_of(argv) + 4) * sizeof(char*)));
-      prepend(list, program.interpreter, program.argument, path, argv);
-      return libc().posix_spawn(child, program.interpreter, actions, attributes, list, completed);
+    const int error = is_plainly_local(AT_FDCWD, path) ? 0 : look_for_program(path, program);
+    if (error != 0) return error;
+    if (program.interpreter == nullptr && program.fd < 0) {
+      return libc().posix_spawn(child, path, actions, attributes, argv, completed);
     }
-    char link[32] = "/proc/self/fd/";
-    const std::string_view number = Decimal(program.fd);
-    link[14 + number.copy(link + 14, sizeof link - 15)] = '\0';
-    const int result = libc().posix_spawn(child, link, actions, attributes, argv, completed);
-    qnet::raw_syscall(SYS_close, program.fd);
-    return result;
+    return spawn_program(program, child, path, actions, attributes, argv, completed);
   });
 }
 

@@ -63,22 +63,31 @@ int set_flags(const RemoteFd& file, long flags) {
 
 int control_remote(const RemoteFd& file, int command, long argument) {
   switch (command) {
-    case F_GETFL: return flags_of(file);
-    case F_SETFL: return set_flags(file, argument);
+    case F_GETFL:
+      return flags_of(file);
+    case F_SETFL:
+      return set_flags(file, argument);
     case F_GETLK:
     case F_SETLK:
     case F_SETLKW:
     case F_OFD_GETLK:
     case F_OFD_SETLK:
-    case F_OFD_SETLKW: return lock_record(file, command, reinterpret_cast<struct flock*>(argument));
-    case F_SETLEASE: return refuse(EAGAIN);
-    case F_GETLEASE: return F_UNLCK;
-    case F_NOTIFY: return refuse(file.is_directory() ? EINVAL : ENOTDIR);
+    case F_OFD_SETLKW:
+      return lock_record(file, command, reinterpret_cast<struct flock*>(argument));
+    case F_SETLEASE:
+      return refuse(EAGAIN);
+    case F_GETLEASE:
+      return F_UNLCK;
+    case F_NOTIFY:
+      return refuse(file.is_directory() ? EINVAL : ENOTDIR);
     case F_ADD_SEALS:
-    case F_GET_SEALS: return refuse(EINVAL);
+    case F_GET_SEALS:
+      return refuse(EINVAL);
     case F_SETPIPE_SZ:
-    case F_GETPIPE_SZ: return refuse(EBADF);
-    default: return libc().fcntl(file.fd, command, argument);
+    case F_GETPIPE_SZ:
+      return refuse(EBADF);
+    default:
+      return libc().fcntl(file.fd, command, argument);
   }
 }
 
@@ -87,8 +96,10 @@ bool is_kept_native(int command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
     case F_GETFD:
-    case F_SETFD: return true;
-    default: return false;
+    case F_SETFD:
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -80,9 +80,15 @@ bool find_remote(int fd, RemoteFd& found) {
   return true;
 }
 
-void note_local(int fd) { note(fd, FdNote::kLocal); }
-void note_remote(int fd) { note(fd, FdNote::kRemote); }
-void note_unknown(int fd) { note(fd, FdNote::kUnknown); }
+void note_local(int fd) {
+  note(fd, FdNote::kLocal);
+}
+void note_remote(int fd) {
+  note(fd, FdNote::kRemote);
+}
+void note_unknown(int fd) {
+  note(fd, FdNote::kUnknown);
+}
 void note_unknown_between(unsigned first, unsigned last) {
   for (unsigned fd = first; fd <= last && fd < static_cast<unsigned>(kFdNotes); ++fd) {
     // Reading does not make the kernel provide memory for the part that was never written.

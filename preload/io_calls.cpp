@@ -45,7 +45,8 @@ ssize_t transfer_vector(Transfer function, const RemoteFd& file, const iovec* pi
 using namespace qnet::preload;
 
 extern "C" ssize_t qnet_read(int fd, void* buffer, size_t count) {
-  if (!may_be_remote(fd)) [[likely]] return libc().read(fd, buffer, count);
+  if (!may_be_remote(fd)) [[likely]]
+    return libc().read(fd, buffer, count);
   RemoteFd file;
   if (!find_remote(fd, file)) return libc().read(fd, buffer, count);
   const iovec piece{buffer, count};
@@ -53,7 +54,8 @@ extern "C" ssize_t qnet_read(int fd, void* buffer, size_t count) {
 }
 
 extern "C" ssize_t qnet_write(int fd, const void* buffer, size_t count) {
-  if (!may_be_remote(fd)) [[likely]] return libc().write(fd, buffer, count);
+  if (!may_be_remote(fd)) [[likely]]
+    return libc().write(fd, buffer, count);
   RemoteFd file;
   if (!find_remote(fd, file)) return libc().write(fd, buffer, count);
   const iovec piece{const_cast<void*>(buffer), count};
@@ -61,7 +63,8 @@ extern "C" ssize_t qnet_write(int fd, const void* buffer, size_t count) {
 }
 
 extern "C" ssize_t qnet_pread(int fd, void* buffer, size_t count, off_t offset) {
-  if (!may_be_remote(fd)) [[likely]] return libc().pread(fd, buffer, count, offset);
+  if (!may_be_remote(fd)) [[likely]]
+    return libc().pread(fd, buffer, count, offset);
   RemoteFd file;
   if (!find_remote(fd, file)) return libc().pread(fd, buffer, count, offset);
   if (offset < 0) return refuse(EINVAL);
@@ -70,7 +73,8 @@ extern "C" ssize_t qnet_pread(int fd, void* buffer, size_t count, off_t offset) 
 }
 
 extern "C" ssize_t qnet_pwrite(int fd, const void* buffer, size_t count, off_t offset) {
-  if (!may_be_remote(fd)) [[likely]] return libc().pwrite(fd, buffer, count, offset);
+  if (!may_be_remote(fd)) [[likely]]
+    return libc().pwrite(fd, buffer, count, offset);
   RemoteFd file;
   if (!find_remote(fd, file)) return libc().pwrite(fd, buffer, count, offset);
   if (offset < 0) return refuse(EINVAL);

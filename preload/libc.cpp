@@ -11,16 +11,16 @@
 namespace qnet::preload {
 namespace {
 
-/// Functions of which libc keeps an older twin with another behaviour (x86-64; other machines began later and have one).
-/// Some versions of dlsym(RTLD_NEXT) give the twin.
+/// Functions of which libc keeps an older twin with another behaviour (x86-64; other machines began later and have
+/// one). Some versions of dlsym(RTLD_NEXT) give the twin.
 struct DefaultVersion {
   const char* name;
   const char* version;
 };
 constexpr DefaultVersion kDefaultVersions[] = {
-    {"realpath", "GLIBC_2.3"},       {"glob", "GLIBC_2.27"},         {"glob64", "GLIBC_2.27"},
-    {"nftw", "GLIBC_2.3.3"},         {"nftw64", "GLIBC_2.3.3"},      {"posix_spawn", "GLIBC_2.15"},
-    {"posix_spawnp", "GLIBC_2.15"},  {"fmemopen", "GLIBC_2.22"},     {"sem_open", "GLIBC_2.34"},
+    {"realpath", "GLIBC_2.3"},      {"glob", "GLIBC_2.27"},     {"glob64", "GLIBC_2.27"},
+    {"nftw", "GLIBC_2.3.3"},        {"nftw64", "GLIBC_2.3.3"},  {"posix_spawn", "GLIBC_2.15"},
+    {"posix_spawnp", "GLIBC_2.15"}, {"fmemopen", "GLIBC_2.22"}, {"sem_open", "GLIBC_2.34"},
 };
 
 }  // namespace

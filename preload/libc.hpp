@@ -4,8 +4,8 @@
 //
 // libc().<name>(…) calls what the program would have got without us: the next definition in the search order, so that
 // other preloaded libraries keep working and cancellation points stay libc's. Found at the first use of each function,
-// nothing at start. Until the constructor has run, calls of kind Kernel and Boot are system calls of our own: allocators
-// and other libraries' constructors call open() and read() while they hold locks that dlsym() may want.
+// nothing at start. Until the constructor has run, calls of kind Kernel and Boot are system calls of our own:
+// allocators and other libraries' constructors call open() and read() while they hold locks that dlsym() may want.
 // Threads:  any; signal-safe once found.
 #pragma once
 
@@ -62,8 +62,7 @@ class RealCall<Signature, Own> {
 };
 
 template <class Value, class... Parameters, class Kind>
-  requires(!std::is_same_v<Kind, Own>)
-class RealCall<Value(Parameters...), Kind> {
+requires(!std::is_same_v<Kind, Own>) class RealCall<Value(Parameters...), Kind> {
  public:
   using Function = Value(Parameters...);
 
@@ -71,7 +70,8 @@ class RealCall<Value(Parameters...), Kind> {
 
   Value operator()(Parameters... parameters) const {
     Function* function = found_.load(std::memory_order_relaxed);
-    if (function == nullptr) [[unlikely]] function = find();
+    if (function == nullptr) [[unlikely]]
+      function = find();
     return function(parameters...);
   }
 
@@ -98,6 +98,8 @@ struct LibcTable {
 };
 
 extern constinit LibcTable libc_table;
-inline const LibcTable& libc() { return libc_table; }
+inline const LibcTable& libc() {
+  return libc_table;
+}
 
 }  // namespace qnet::preload

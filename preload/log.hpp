@@ -15,7 +15,9 @@ namespace qnet::preload {
 enum class LogLevel : int { kNone, kError, kWarning, kInfo, kDebug, kTrace };
 
 extern LogLevel log_level;
-inline bool is_logged(LogLevel level) { return level <= log_level; }
+inline bool is_logged(LogLevel level) {
+  return level <= log_level;
+}
 
 /// From the environment; both may be null.
 void configure_log(const char* level, const char* file);

@@ -68,7 +68,7 @@ extern "C" int qnet_inotify_add_watch(int fd, const char* path, uint32_t events)
 }
 
 extern "C" int qnet_name_to_handle_at(int dirfd, const char* path, struct file_handle* handle, int* mount, int flags) {
-  if ((flags & AT_EMPTY_PATH) != 0 && *path == '\0' && is_remote(dirfd)) return refuse(EOPNOTSUPP);
+  if ((flags & AT_EMPTY_PATH) != 0 && path != nullptr && *path == '\0' && is_remote(dirfd)) return refuse(EOPNOTSUPP);
   const LastLink last = (flags & AT_SYMLINK_FOLLOW) != 0 ? LastLink::kFollow : LastLink::kKeep;
   return by_path(
       dirfd, path, last,

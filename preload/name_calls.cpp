@@ -58,34 +58,31 @@ int make_node(int dirfd, const char* path, mode_t mode, dev_t device, Local&& lo
 template <class Local>
 int rename_anywhere(int source_dirfd, const char* source, int target_dirfd, const char* target, unsigned flags,
                     Local&& local) {
-  return by_two_paths({source_dirfd, source}, {target_dirfd, target}, local,
-                      [=](const Routed& from, const Routed& to, client::Exchange& exchange,
-                          client::CallOptions& options) -> Status {
-                        const wire::RenameRequest request{flags, from.place.path, to.place.path};
-                        const auto done = client::call<wire::RenameReply>(Opcode::kRename, from.place, request,
-                                                                          exchange, options);
-                        if (!done) return fail(done.error());
-                        return {};
-                      });
+  return by_two_paths(
+      {source_dirfd, source}, {target_dirfd, target}, local,
+      [=](const Routed& from, const Routed& to, client::Exchange& exchange, client::CallOptions& options) -> Status {
+        const wire::RenameRequest request{flags, from.place.path, to.place.path};
+        const auto done = client::call<wire::RenameReply>(Opcode::kRename, from.place, request, exchange, options);
+        if (!done) return fail(done.error());
+        return {};
+      });
 }
 
 template <class Local>
 int link_anywhere(int source_dirfd, const char* source, int target_dirfd, const char* target, int flags,
                   Local&& local) {
   const LastLink last = (flags & AT_SYMLINK_FOLLOW) != 0 ? LastLink::kFollow : LastLink::kKeep;
-  return by_two_paths({source_dirfd, source, last}, {target_dirfd, target}, local,
-                      [=](const Routed& from, const Routed& to, client::Exchange& exchange,
-                          client::CallOptions& options) -> Status {
-                        // "/proc/self/fd/N" of something remote is the open thing itself.
-                        const bool is_handle = from.place.path.empty() && !from.place.handle.is_none();
-                        const int known = flags | (is_handle ? AT_EMPTY_PATH : 0);
-                        const wire::LinkRequest request{static_cast<std::uint32_t>(known), from.place.path,
-                                                        to.place.path};
-                        const auto done =
-                            client::call<wire::LinkReply>(Opcode::kLink, from.place, request, exchange, options);
-                        if (!done) return fail(done.error());
-                        return {};
-                      });
+  return by_two_paths(
+      {source_dirfd, source, last}, {target_dirfd, target}, local,
+      [=](const Routed& from, const Routed& to, client::Exchange& exchange, client::CallOptions& options) -> Status {
+        // "/proc/self/fd/N" of something remote is the open thing itself.
+        const bool is_handle = from.place.path.empty() && !from.place.handle.is_none();
+        const int known = flags | (is_handle ? AT_EMPTY_PATH : 0);
+        const wire::LinkRequest request{static_cast<std::uint32_t>(known), from.place.path, to.place.path};
+        const auto done = client::call<wire::LinkReply>(Opcode::kLink, from.place, request, exchange, options);
+        if (!done) return fail(done.error());
+        return {};
+      });
 }
 
 }  // namespace
@@ -115,9 +112,8 @@ extern "C" int qnet_remove(const char* path) {
 }
 
 extern "C" int qnet_rename(const char* source, const char* target) {
-  return rename_anywhere(AT_FDCWD, source, AT_FDCWD, target, 0, [](int, const char* from, int, const char* to) {
-    return libc().rename(from, to);
-  });
+  return rename_anywhere(AT_FDCWD, source, AT_FDCWD, target, 0,
+                         [](int, const char* from, int, const char* to) { return libc().rename(from, to); });
 }
 extern "C" int qnet_renameat(int source_dirfd, const char* source, int target_dirfd, const char* target) {
   return rename_anywhere(source_dirfd, source, target_dirfd, target, 0,
@@ -178,7 +174,9 @@ extern "C" int qnet___xmknod(int, const char* path, mode_t mode, dev_t* device) 
 extern "C" int qnet___xmknodat(int, int dirfd, const char* path, mode_t mode, dev_t* device) {
   return qnet_mknodat(dirfd, path, mode, *device);
 }
-extern "C" int qnet_mkfifo(const char* path, mode_t mode) { return qnet_mknod(path, (mode & 07777) | S_IFIFO, 0); }
+extern "C" int qnet_mkfifo(const char* path, mode_t mode) {
+  return qnet_mknod(path, (mode & 07777) | S_IFIFO, 0);
+}
 extern "C" int qnet_mkfifoat(int dirfd, const char* path, mode_t mode) {
   return qnet_mknodat(dirfd, path, (mode & 07777) | S_IFIFO, 0);
 }

@@ -2,8 +2,8 @@
 //
 // open_calls.cpp: open(2) and its spellings.
 //
-// The descriptor of something remote arrives from the agent with the reply and has the lowest free number, as the kernel
-// installs it.
+// The descriptor of something remote arrives from the agent with the reply and has the lowest free number, as the
+// kernel installs it.
 #include <pthread.h>
 
 #include "preload/entry.hpp"
@@ -66,7 +66,8 @@ Result<int> open_remote(const Routed& routed, client::Exchange& exchange, int fl
 using namespace qnet::preload;
 
 extern "C" int qnet_open(const char* path, int flags, mode_t mode) {
-  return open_anywhere(AT_FDCWD, path, flags, mode, [=](int, const char* local) { return libc().open(local, flags, mode); });
+  return open_anywhere(AT_FDCWD, path, flags, mode,
+                       [=](int, const char* local) { return libc().open(local, flags, mode); });
 }
 
 extern "C" int qnet_openat(int dirfd, const char* path, int flags, mode_t mode) {
@@ -74,6 +75,12 @@ extern "C" int qnet_openat(int dirfd, const char* path, int flags, mode_t mode) 
                        [=](int at, const char* local) { return libc().openat(at, local, flags, mode); });
 }
 
-extern "C" int qnet___open_2(const char* path, int flags) { return qnet_open(path, flags, 0); }
-extern "C" int qnet___openat_2(int dirfd, const char* path, int flags) { return qnet_openat(dirfd, path, flags, 0); }
-extern "C" int qnet_creat(const char* path, mode_t mode) { return qnet_open(path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
+extern "C" int qnet___open_2(const char* path, int flags) {
+  return qnet_open(path, flags, 0);
+}
+extern "C" int qnet___openat_2(int dirfd, const char* path, int flags) {
+  return qnet_openat(dirfd, path, flags, 0);
+}
+extern "C" int qnet_creat(const char* path, mode_t mode) {
+  return qnet_open(path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}

@@ -84,19 +84,33 @@ extern "C" int qnet_daemon(int keep_directory, int keep_streams) {
   return 0;
 }
 
-extern "C" int qnet_setuid(uid_t user) { return note_identity(libc().setuid(user)); }
-extern "C" int qnet_seteuid(uid_t user) { return note_identity(libc().seteuid(user)); }
-extern "C" int qnet_setreuid(uid_t real, uid_t effective) { return note_identity(libc().setreuid(real, effective)); }
+extern "C" int qnet_setuid(uid_t user) {
+  return note_identity(libc().setuid(user));
+}
+extern "C" int qnet_seteuid(uid_t user) {
+  return note_identity(libc().seteuid(user));
+}
+extern "C" int qnet_setreuid(uid_t real, uid_t effective) {
+  return note_identity(libc().setreuid(real, effective));
+}
 extern "C" int qnet_setresuid(uid_t real, uid_t effective, uid_t saved) {
   return note_identity(libc().setresuid(real, effective, saved));
 }
-extern "C" int qnet_setgid(gid_t group) { return note_identity(libc().setgid(group)); }
-extern "C" int qnet_setegid(gid_t group) { return note_identity(libc().setegid(group)); }
-extern "C" int qnet_setregid(gid_t real, gid_t effective) { return note_identity(libc().setregid(real, effective)); }
+extern "C" int qnet_setgid(gid_t group) {
+  return note_identity(libc().setgid(group));
+}
+extern "C" int qnet_setegid(gid_t group) {
+  return note_identity(libc().setegid(group));
+}
+extern "C" int qnet_setregid(gid_t real, gid_t effective) {
+  return note_identity(libc().setregid(real, effective));
+}
 extern "C" int qnet_setresgid(gid_t real, gid_t effective, gid_t saved) {
   return note_identity(libc().setresgid(real, effective, saved));
 }
 extern "C" int qnet_setgroups(size_t count, const gid_t* groups) {
   return note_identity(libc().setgroups(count, groups));
 }
-extern "C" int qnet_initgroups(const char* name, gid_t group) { return note_identity(libc().initgroups(name, group)); }
+extern "C" int qnet_initgroups(const char* name, gid_t group) {
+  return note_identity(libc().initgroups(name, group));
+}

@@ -2,8 +2,8 @@
 //
 // record_locks.hpp: what do fcntl(2)'s record locks mean on a remote descriptor?
 //
-// The owner's kernel holds them, so that all nodes see each other's. POSIX locks belong to this process, OFD locks to the
-// open file description.
+// The owner's kernel holds them, so that all nodes see each other's. POSIX locks belong to this process, OFD locks to
+// the open file description.
 #pragma once
 
 #include <fcntl.h>

@@ -82,13 +82,16 @@ __attribute__((noinline)) Pointer open_by_routed_path(const char* path, int firs
 /// same, on top of our own open(), which finds the way by itself.
 template <class Local, class Remote>
 auto open_by_path(const char* path, Local&& local, Remote&& remote) -> decltype(local(path)) {
+  const int errno_before = errno;
   int error = 0;
   if (is_plainly_local(AT_FDCWD, path)) [[likely]] {
     const auto opened = local(path);
     if (opened != nullptr || path == nullptr || !may_be_symlink(errno)) return opened;
     error = errno;
   }
-  return open_by_routed_path<decltype(local(path))>(path, error, local, remote);
+  const auto opened = open_by_routed_path<decltype(local(path))>(path, error, local, remote);
+  if (opened != nullptr) errno = errno_before;
+  return opened;
 }
 
 }  // namespace qnet::preload

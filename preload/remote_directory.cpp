@@ -217,18 +217,21 @@ int RemoteDirectory::release() {
 ssize_t list_directory(const RemoteFd& found, void* buffer, std::size_t room) {
   if (found.kind == wire::HandleKind::kPath) return refuse(EBADF);
   if (!found.is_directory()) return refuse(ENOTDIR);
-  // A record is at most a third longer than its entry on the wire. Where the least that may be asked for (512 bytes) is
-  // too much for `room`, what does not fit is given back by seeking.
-  constexpr std::size_t kLeastBytes = 512, kMostBytes = 32 << 10;
-  std::byte entries_memory[kMostBytes];
-  const std::size_t wanted = std::min(std::max(room / 4 * 3, kLeastBytes), kMostBytes);
-  const off_t start = room < kLeastBytes * 2 ? qnet_lseek(found.fd, 0, SEEK_CUR) : 0;
+  // A record is at most a third longer than its entry on the wire, so entries that fill the last three quarters of the
+  // caller's memory can be unpacked from its start on. Less than 512 bytes cannot be asked for: a small caller gets
+  // what fits, and the rest is given back by seeking.
+  constexpr std::size_t kLeastBytes = 512;
+  std::byte small[kLeastBytes];
+  const bool is_small = room < kLeastBytes * 2;
+  const std::size_t wanted = is_small ? kLeastBytes : std::min(room / 4 * 3, wire::kDataBytesMax);
+  auto* const out = static_cast<std::byte*>(buffer);
+  std::byte* const packed = is_small ? small : out + (room - wanted);
+  const off_t start = is_small ? qnet_lseek(found.fd, 0, SEEK_CUR) : 0;
   if (start < 0) return -1;
-  const Result<std::size_t> count = read_entries(found, {entries_memory, wanted});
+  const Result<std::size_t> count = read_entries(found, {packed, wanted});
   if (!count) return refuse(count.error().code);
 
-  ByteView entries(entries_memory, *count);
-  auto* const out = static_cast<std::byte*>(buffer);
+  ByteView entries(packed, *count);
   std::size_t written = 0;
   std::int64_t next = start;
   for (;;) {

@@ -47,10 +47,14 @@ class Portions {
   std::size_t left_bytes_ = kTransferBytesMax;
 };
 
-client::Place place_of(const RemoteFd& file) { return {file.target(), file.handle, {}}; }
+client::Place place_of(const RemoteFd& file) {
+  return {file.target(), file.handle, {}};
+}
 
 /// Files deliver until the end or an error; streams and devices once.
-bool may_continue(const RemoteFd& file) { return file.is_file(); }
+bool may_continue(const RemoteFd& file) {
+  return file.is_file();
+}
 
 Result<std::size_t> read_portion(const RemoteFd& file, std::span<const iovec> into, std::size_t size_bytes,
                                  std::int64_t offset, bool may_block) {

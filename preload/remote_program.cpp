@@ -40,8 +40,8 @@ Result<int> copy_to_memory(const RemoteFd& file, std::uint64_t size_bytes) {
   if (fd < 0) return fail(static_cast<int>(-fd), "memfd_create");
   Result<int> result = static_cast<int>(fd);
   const long sized = raw_syscall(SYS_ftruncate, fd, size_bytes);
-  const long memory = sized < 0 ? sized
-                                : raw_syscall(SYS_mmap, nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  const long memory =
+      sized < 0 ? sized : raw_syscall(SYS_mmap, nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (is_raw_error(memory)) {
     result = fail(static_cast<int>(-memory), "mmap");
   } else {

@@ -51,6 +51,14 @@ int descriptor_in_path(std::string_view path, std::string_view& rest) {
   return rest.empty() || rest.front() == '/' ? fd : -1;
 }
 
+bool has_component(std::string_view path, std::string_view name) {
+  for (std::size_t at = path.find(name); at != std::string_view::npos; at = path.find(name, at + 1)) {
+    const std::size_t end = at + name.size();
+    if ((at == 0 || path[at - 1] == '/') && (end == path.size() || path[end] == '/')) return true;
+  }
+  return false;
+}
+
 void refuse(Routed& routed, int error) {
   routed.is_remote = false;
   routed.error = error;
@@ -59,15 +67,14 @@ void refuse(Routed& routed, int error) {
 /// A remote descriptor and a path relative to it; "" is the open thing itself.
 void route_from_descriptor(const RemoteFd& found, std::string_view relative, Routed& routed);
 
+void route_absolute(std::string_view path, LastLink last, Routed& routed);
+
 /// An absolute path that is below the prefix and stays valid as long as `routed`.
 void route_net_path(const NetPath& parsed, Routed& routed) {
   routed.error = 0;
   if (parsed.kind == NetPathKind::kAbove) {
     // Read on from the local root; "/.." there is "/".
-    routed.is_remote = false;
-    routed.dirfd = AT_FDCWD;
-    routed.path = parsed.rest.empty() ? "/" : parsed.rest.data();
-    return;
+    return route_absolute(parsed.rest.empty() ? "/" : parsed.rest, LastLink::kFollow, routed);
   }
   if (parsed.target.size() > kTargetBytesMax) {
     const bool is_too_long_a_name = split_target(parsed.target).node.size() > kNodeNameBytesMax;
@@ -115,16 +122,21 @@ std::string_view map_path(std::string_view path, Routed& routed) {
 
 /// An absolute path, in the caller's memory or in routed.text, that ends with NUL.
 void route_absolute(std::string_view path, LastLink last, Routed& routed) {
-  if (const std::string_view mapped = map_path(path, routed); !mapped.empty()) path = mapped;
-  if (routed.error != 0) return;
-  routed.is_remote = false;
-  routed.dirfd = AT_FDCWD;
-  routed.path = path.data();
-
-  const NetPath parsed = parse_net_path(path, state().prefix);
+  NetPath parsed;
+  int hops = 0;
+  do {
+    if (++hops > kHopsMax) return refuse(routed, ELOOP);
+    if (const std::string_view mapped = map_path(path, routed); !mapped.empty()) path = mapped;
+    if (routed.error != 0) return;
+    parsed = parse_net_path(path, state().prefix);
+    if (parsed.kind == NetPathKind::kAbove) path = parsed.rest.empty() ? "/" : parsed.rest;
+  } while (parsed.kind == NetPathKind::kAbove);
   if (parsed.kind != NetPathKind::kLocal) {
     return path.size() > wire::kPathBytesMax ? refuse(routed, ENAMETOOLONG) : route_net_path(parsed, routed);
   }
+  routed.is_remote = false;
+  routed.dirfd = AT_FDCWD;
+  routed.path = path.data();
 
   std::string_view rest;
   const int fd = descriptor_in_path(path, rest);
@@ -222,17 +234,21 @@ bool is_local_text(const char* path) {
 bool deserves_second_look(int dirfd, const char* path, int error) {
   if (!may_be_symlink(error)) return false;
   if (path == nullptr || path[0] == '\0' || !is_started()) return false;
-  // "../net/b" from a directory below "/".
+  // "../net/b" from a directory below "/", and "/usr/../net/b".
   const std::string_view prefix = state().prefix;
-  if (path[0] != '/' && std::strstr(path, prefix.data() + prefix.rfind('/') + 1) != nullptr) return true;
+  const bool may_climb = path[0] != '/' || std::strstr(path, "/..") != nullptr;
+  if (may_climb && has_component(path, prefix.substr(prefix.rfind('/') + 1))) return true;
 
   open_how how{};
   how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
   how.resolve = RESOLVE_NO_SYMLINKS;
   const long fd = raw_syscall(SYS_openat2, dirfd, path, &how, sizeof how);
   if (fd >= 0) {
+    // Without any link up to here: only the object itself can be one.
+    struct stat status;
+    const long known = raw_syscall(SYS_fstat, fd, &status);
     raw_syscall(SYS_close, fd);
-    return true;  // Perhaps the last component is a link.
+    return known != 0 || S_ISLNK(status.st_mode);
   }
   return fd != -ENOENT && fd != -ENOTDIR && fd != -EACCES && fd != -ENAMETOOLONG && fd != -EFAULT && fd != -EBADF;
 }
@@ -302,8 +318,8 @@ std::string_view visible_path(std::string_view path, char* text) {
   const MapEntry* best = nullptr;
   for (std::size_t i = 0; i < state().map_count; ++i) {
     const MapEntry& entry = state().map[i];
-    const bool fits = path.starts_with(entry.target) &&
-                      (path.size() == entry.target.size() || path[entry.target.size()] == '/');
+    const bool fits =
+        path.starts_with(entry.target) && (path.size() == entry.target.size() || path[entry.target.size()] == '/');
     if (fits && (best == nullptr || entry.target.size() > best->target.size())) best = &entry;
   }
   if (best == nullptr) return path;

@@ -6,14 +6,14 @@
 // remotely; by_path() decides, and starts again when a symlink or ".." leads from one side to the other:
 //
 //   return by_path(dirfd, path, LastLink::kFollow,
-//                  [&](int local_dirfd, const char* local_path) { return libc().openat(local_dirfd, local_path, flags, mode); },
+//                  [&](int local_dirfd, const char* local_path) { return libc().openat(local_dirfd, local_path, flags,
+//                  mode); },
 //                  [&](const Routed& routed, client::Exchange& exchange) -> Result<int> { ... });
 //
-// Order: QNET_MAP and the prefix are text; anything else goes to the kernel first, and only a failure that a symlink into
-// the prefix could explain (ENOENT, ENOTDIR, ELOOP, EXDEV, ENXIO, EACCES) is looked at again. Never collapses "..".
-// The local function returns -1 and sets errno like the system call; so does by_path(). A local call costs its caller
-// two comparisons and little stack: the rest is in functions that are not inlined.
-// Threads:  any; signal-safe.
+// Order: QNET_MAP and the prefix are text; anything else goes to the kernel first, and only a failure that a symlink
+// into the prefix could explain (ENOENT, ENOTDIR, ELOOP, EXDEV, ENXIO, EACCES) is looked at again. Never collapses
+// "..". The local function returns -1 and sets errno like the system call; so does by_path(). A local call costs its
+// caller two comparisons and little stack: the rest is in functions that are not inlined. Threads:  any; signal-safe.
 // Not here: what text under the prefix means (transport/base/net_path.hpp); the walk along symlinks (link_walk.hpp).
 #pragma once
 
@@ -38,11 +38,11 @@ struct Routed {
   static constexpr std::size_t kTextBytes = 4096 + 256;
 
   bool is_remote = false;
-  client::Place place;        ///< remote: points into `text` or into the caller's path
-  int prove_fd = -1;          ///< remote and relative to a handle: the descriptor that shows that we hold it
-  int dirfd = -1;             ///< local: what to hand to the kernel
-  const char* path = "";      ///< local
-  int error = 0;              ///< the path cannot be used at all: ENAMETOOLONG, ENOENT, ESTALE …
+  client::Place place;    ///< remote: points into `text` or into the caller's path
+  int prove_fd = -1;      ///< remote and relative to a handle: the descriptor that shows that we hold it
+  int dirfd = -1;         ///< local: what to hand to the kernel
+  const char* path = "";  ///< local
+  int error = 0;          ///< the path cannot be used at all: ENAMETOOLONG, ENOENT, ESTALE …
   char text[kTextBytes];
   char target[kTargetBytesMax + 2];  ///< copy of the handle's target when relative to a remote descriptor
 };
@@ -52,8 +52,8 @@ struct Routed {
 /// An empty path is ENOENT where it would be remote; calls that know AT_EMPTY_PATH deal with it before.
 void route(int dirfd, const char* path, Routed& routed, LastLink last = LastLink::kFollow);
 
-/// After the local call failed with `error`: could a symlink into the prefix explain it? A genuine miss costs one system
-/// call and little stack. Keeps errno.
+/// After the local call failed with `error`: could a symlink into the prefix explain it? A genuine miss costs one
+/// system call and little stack. Keeps errno.
 bool deserves_second_look(int dirfd, const char* path, int error);
 /// The second look: does a symlink on the way lead into the prefix? Fills `routed` as remote and returns true, else
 /// returns false and `routed` is unchanged.
@@ -140,7 +140,8 @@ __attribute__((noinline)) Value by_routed_path(int dirfd, const char* path, Last
   }
 }
 
-/// See the head of this file. Local: int-like(int dirfd, const char* path). Remote: Result<T>(const Routed&, Exchange&).
+/// See the head of this file. Local: int-like(int dirfd, const char* path). Remote: Result<T>(const Routed&,
+/// Exchange&).
 template <class Local, class Remote>
 auto by_path(int dirfd, const char* path, LastLink last, Local&& local, Remote&& remote)
     -> decltype(local(dirfd, path)) {

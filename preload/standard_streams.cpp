@@ -39,8 +39,8 @@ void move_contents(FILE* from, FILE* to, RemoteStream& cookie) {
 }
 
 /// As libc would have chosen by now, or as the program has.
-void copy_buffering(FILE* from, FILE* to, int fd) {
-  if (fd == 2 || (from->_flags & kUnbuffered) != 0) {
+void copy_buffering(FILE* from, FILE* to) {
+  if ((from->_flags & kUnbuffered) != 0) {
     setvbuf(to, nullptr, _IONBF, 0);
   } else if ((from->_flags & kLineBuffered) != 0) {
     setvbuf(to, nullptr, _IOLBF, 0);
@@ -55,7 +55,7 @@ void replace(int fd, FILE** variable) {
   RemoteStream* const cookie = is_ours(stream);
   if (cookie == nullptr) return;  // Another libc; the old stream stays, as good as it is.
   FILE* const old = *variable;
-  copy_buffering(old, stream, fd);
+  copy_buffering(old, stream);
   move_contents(old, stream, *cookie);
   *variable = stream;
 }

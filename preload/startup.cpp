@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
@@ -88,7 +89,9 @@ void choose_first_letters() {
   }
 }
 
-std::string_view file_name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+std::string_view file_name_of(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 /// How children are to be given the library: as LD_PRELOAD names it, or nothing if it came in by another way.
 void find_preload_entry() {
@@ -108,7 +111,11 @@ void find_preload_entry() {
   }
 }
 
+/// The agent must see the machine itself, however it was started.
+constexpr std::string_view kAgentProgram = "qnetd";
+
 __attribute__((constructor)) void start() {
+  if (kAgentProgram == program_invocation_short_name) return;
   configure_log(std::getenv("QNET_LOG"), std::getenv("QNET_LOG_FILE"));
   client::configure(nullptr);
   read_prefix();

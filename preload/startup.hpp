@@ -5,8 +5,8 @@
 
 namespace qnet::preload {
 
-/// In the child, before anything else. Called by pthread_atfork; needed after _Fork() and raw system calls. May be called
-/// twice.
+/// In the child, before anything else. Called by pthread_atfork; needed after _Fork() and raw system calls. May be
+/// called twice.
 void after_fork_in_child();
 
 }  // namespace qnet::preload

@@ -21,7 +21,9 @@ struct Named {
   bool is_descriptor = false;  ///< a remote one
 };
 
-LastLink last_link_of(int flags) { return (flags & AT_SYMLINK_NOFOLLOW) != 0 ? LastLink::kKeep : LastLink::kFollow; }
+LastLink last_link_of(int flags) {
+  return (flags & AT_SYMLINK_NOFOLLOW) != 0 ? LastLink::kKeep : LastLink::kFollow;
+}
 
 Result<wire::Attributes> ask_attributes(const Routed& routed, int flags, client::Exchange& exchange) {
   const wire::GetAttributesRequest request{static_cast<std::uint32_t>(flags & AT_SYMLINK_NOFOLLOW), routed.place.path};
@@ -52,16 +54,14 @@ int stat_descriptor(const RemoteFd& file, struct stat* status) {
 
 template <class Local>
 int access_anywhere(int dirfd, const char* path, int mode, int flags, Local&& local) {
-  return by_path(dirfd, path, last_link_of(flags), local,
-                 [&](const Routed& routed, client::Exchange& exchange) -> Result<int> {
-                   const wire::CheckAccessRequest request{static_cast<std::uint32_t>(mode),
-                                                          static_cast<std::uint32_t>(flags & ~AT_EMPTY_PATH),
-                                                          routed.place.path};
-                   const auto done =
-                       ask_path<wire::CheckAccessReply>(routed, wire::Opcode::kCheckAccess, request, exchange);
-                   if (!done) return fail(done.error());
-                   return 0;
-                 });
+  return by_path(
+      dirfd, path, last_link_of(flags), local, [&](const Routed& routed, client::Exchange& exchange) -> Result<int> {
+        const wire::CheckAccessRequest request{static_cast<std::uint32_t>(mode),
+                                               static_cast<std::uint32_t>(flags & ~AT_EMPTY_PATH), routed.place.path};
+        const auto done = ask_path<wire::CheckAccessReply>(routed, wire::Opcode::kCheckAccess, request, exchange);
+        if (!done) return fail(done.error());
+        return 0;
+      });
 }
 
 }  // namespace
@@ -114,9 +114,15 @@ extern "C" int qnet_statx(int dirfd, const char* path, int flags, unsigned mask,
 }
 
 // Programs built against glibc before 2.33. The version says which struct stat; 64-bit machines have one.
-extern "C" int qnet___xstat(int, const char* path, struct stat* status) { return qnet_stat(path, status); }
-extern "C" int qnet___lxstat(int, const char* path, struct stat* status) { return qnet_lstat(path, status); }
-extern "C" int qnet___fxstat(int, int fd, struct stat* status) { return qnet_fstat(fd, status); }
+extern "C" int qnet___xstat(int, const char* path, struct stat* status) {
+  return qnet_stat(path, status);
+}
+extern "C" int qnet___lxstat(int, const char* path, struct stat* status) {
+  return qnet_lstat(path, status);
+}
+extern "C" int qnet___fxstat(int, int fd, struct stat* status) {
+  return qnet_fstat(fd, status);
+}
 extern "C" int qnet___fxstatat(int, int dirfd, const char* path, struct stat* status, int flags) {
   return qnet_fstatat(dirfd, path, status, flags);
 }

@@ -2,8 +2,8 @@
 //
 // state.hpp: what does the library know about its process?
 //
-// One object in zeroed memory, filled by the constructor (startup.cpp) from the environment and afterwards read only, but
-// for the atomic members. Nothing here is ever freed: other destructors still use files after ours.
+// One object in zeroed memory, filled by the constructor (startup.cpp) from the environment and afterwards read only,
+// but for the atomic members. Nothing here is ever freed: other destructors still use files after ours.
 #pragma once
 
 #include <array>
@@ -33,14 +33,18 @@ struct State {
 
   const char* preload_entry;  ///< how LD_PRELOAD must name this library in children; null: we were not preloaded
   std::atomic<WorkingDirectory> working_directory;
-  std::atomic<std::uint32_t> umask_plus_1;      ///< 0: not known yet
-  std::atomic<bool> may_hold_record_locks;      ///< this process has asked for a POSIX record lock
+  std::atomic<std::uint32_t> umask_plus_1;  ///< 0: not known yet
+  std::atomic<bool> may_hold_record_locks;  ///< this process has asked for a POSIX record lock
 };
 
 extern constinit State state_object;
-inline State& state() { return state_object; }
+inline State& state() {
+  return state_object;
+}
 /// True once the constructor has run.
-inline bool is_started() { return state_object.is_started.load(std::memory_order_relaxed); }
+inline bool is_started() {
+  return state_object.is_started.load(std::memory_order_relaxed);
+}
 
 /// The process's umask without changing it.
 std::uint32_t current_umask();

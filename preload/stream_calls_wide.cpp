@@ -57,11 +57,12 @@ wint_t get_wide(FILE* stream, RemoteStream& cookie) {
 
 wchar_t* get_line(wchar_t* line, int room, FILE* stream, RemoteStream& cookie) {
   if (room <= 0) return nullptr;
+  const bool had_failed = ferror_unlocked(stream) != 0;
   int count = 0;
   while (count < room - 1) {
     const wint_t letter = get_wide(stream, cookie);
     if (letter == WEOF) {
-      if (count == 0 || ferror_unlocked(stream) != 0) return nullptr;
+      if (count == 0 || (!had_failed && ferror_unlocked(stream) != 0)) return nullptr;
       break;
     }
     line[count++] = static_cast<wchar_t>(letter);

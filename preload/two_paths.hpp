@@ -2,8 +2,8 @@
 //
 // two_paths.hpp: where do calls with two paths go? (rename, link)
 //
-// Both on one node, whatever their policies: there. Both local: to the kernel. Anything else is EXDEV, on which programs
-// copy instead.
+// Both on one node, whatever their policies: there. Both local: to the kernel. Anything else is EXDEV, on which
+// programs copy instead.
 #pragma once
 
 #include "preload/remote_file.hpp"
@@ -73,7 +73,8 @@ __attribute__((noinline)) int by_two_routed_paths(const PathArgument& source, co
   return -1;
 }
 
-/// Local: int(int, const char*, int, const char*). Remote: Status(const Routed&, const Routed&, Exchange&, CallOptions&).
+/// Local: int(int, const char*, int, const char*). Remote: Status(const Routed&, const Routed&, Exchange&,
+/// CallOptions&).
 template <class Local, class Remote>
 int by_two_paths(const PathArgument& source, const PathArgument& target, Local&& local, Remote&& remote) {
   int error = 0;

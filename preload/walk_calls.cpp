@@ -122,7 +122,7 @@ bool TreeWalk::enter(std::size_t length) {
 
 bool TreeWalk::is_seen(const struct stat& status) {
   auto* const fresh = static_cast<Seen*>(malloc(sizeof(Seen)));
-  if (fresh == nullptr) return true;
+  if (fresh == nullptr) return true;  // Rather skipped than walked for ever.
   *fresh = {status.st_dev, status.st_ino};
   void* const node = tsearch(fresh, &seen_, compare_seen);
   const bool is_new = node != nullptr && *static_cast<Seen**>(node) == fresh;

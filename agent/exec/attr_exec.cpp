@@ -15,8 +15,12 @@
 namespace qnet::exec {
 namespace {
 
-bool follows(std::uint32_t flags) { return (flags & AT_SYMLINK_NOFOLLOW) == 0; }
-bool has_empty_path_flag(std::uint32_t flags) { return (flags & AT_EMPTY_PATH) != 0; }
+bool follows(std::uint32_t flags) {
+  return (flags & AT_SYMLINK_NOFOLLOW) == 0;
+}
+bool has_empty_path_flag(std::uint32_t flags) {
+  return (flags & AT_EMPTY_PATH) != 0;
+}
 
 /// One system call on one place, which returns -1 and errno when it fails.
 template <class SystemCall>

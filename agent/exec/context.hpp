@@ -20,8 +20,8 @@ struct Context {
   explicit Context(ExecutorConfig c) : config(std::move(c)), handles(config.handles_max), locks(config.handles_max) {}
 
   const ExecutorConfig config;
-  FileKey root;                 // this node's root directory …
-  std::uint64_t root_mount = 0; // … and its mount, 0 where the kernel does not tell
+  FileKey root;                  // this node's root directory …
+  std::uint64_t root_mount = 0;  // … and its mount, 0 where the kernel does not tell
   HandleTable handles;
   LockTable locks;
   /// Ends what waits for a handle that is closed.
@@ -34,7 +34,7 @@ struct Context {
 struct Call {
   Context& context;
   const JobPointer& job;
-  Buffer redirect;              // the encoded RedirectReply, when an operation says kRedirected
+  Buffer redirect;  // the encoded RedirectReply, when an operation says kRedirected
 
   const wire::Caller& caller() const { return job->request.caller; }
   HandleId handle() const { return HandleId{job->request.header.handle}; }

@@ -35,9 +35,12 @@ Need need_of(wire::Opcode opcode) {
     case wire::Opcode::kLockWhole:
     case wire::Opcode::kReleaseLocks:
     case wire::Opcode::kGetFlags:
-    case wire::Opcode::kPoll: return Need::kNothing;
-    case wire::Opcode::kLockRange: return Need::kAgent;  // Opens the file anew, whatever its mode is by now.
-    default: return Need::kCaller;
+    case wire::Opcode::kPoll:
+      return Need::kNothing;
+    case wire::Opcode::kLockRange:
+      return Need::kAgent;  // Opens the file anew, whatever its mode is by now.
+    default:
+      return Need::kCaller;
   }
 }
 
@@ -45,9 +48,11 @@ std::optional<Reply> run(Context& context, const JobPointer& job) {
   Call call{.context = context, .job = job, .redirect = {}};
   switch (job->opcode()) {
 #define QNET_EXEC_ROW_kOwner(Name) \
-    case wire::Opcode::k##Name: return run_one<op::Name>(call);
+  case wire::Opcode::k##Name:      \
+    return run_one<op::Name>(call);
 #define QNET_EXEC_ROW_kAgent(Name) \
-    case wire::Opcode::k##Name: break;
+  case wire::Opcode::k##Name:      \
+    break;
 #define QNET_OPERATION(number, Name, where) QNET_EXEC_ROW_##where(Name)
 #include "transport/wire/operations.def"
 #undef QNET_OPERATION

@@ -56,8 +56,7 @@ Executor::Implementation::Implementation(ExecutorConfig config)
     return std::nullopt;
   };
   context_.pool = std::make_unique<WorkerPool>(
-      context_.config.workers_max, execute,
-      [this](Job& job, Reply reply) { requests_.answer(job, std::move(reply)); },
+      context_.config.workers_max, execute, [this](Job& job, Reply reply) { requests_.answer(job, std::move(reply)); },
       [this] { context_.waiter->watch_queue(); });
 }
 
@@ -96,6 +95,7 @@ void Executor::Implementation::submit(Request request, OnReply on_reply) {
   const Need need = need_of(static_cast<wire::Opcode>(request.header.opcode));
   const auto job = std::make_shared<Job>(std::move(request), std::move(on_reply), client, need);
   if (const Status known = requests_.insert(job); !known) {
+    requests_.failed.fetch_add(1, std::memory_order_relaxed);
     job->on_reply(Reply{.error = known.error().code, .body = {}});
     return;
   }
@@ -184,8 +184,14 @@ Executor::~Executor() = default;
 void Executor::submit(Request request, OnReply on_reply) {
   implementation_->submit(std::move(request), std::move(on_reply));
 }
-void Executor::cancel(ClientId client, std::uint64_t request) { implementation_->cancel(client, request); }
-void Executor::drop_client(ClientId client) { implementation_->drop_client(client); }
-ExecutorStatistics Executor::statistics() const { return implementation_->statistics(); }
+void Executor::cancel(ClientId client, std::uint64_t request) {
+  implementation_->cancel(client, request);
+}
+void Executor::drop_client(ClientId client) {
+  implementation_->drop_client(client);
+}
+ExecutorStatistics Executor::statistics() const {
+  return implementation_->statistics();
+}
 
 }  // namespace qnet::exec

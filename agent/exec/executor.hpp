@@ -26,11 +26,11 @@ namespace qnet::exec {
 using ClientId = Id<struct ClientTag, std::uint64_t>;
 
 struct ExecutorConfig {
-  std::string prefix = "/net";          // symlinks and ".." that lead there are redirected
-  std::string node_name;                // for the log
-  unsigned workers_max = 256;           // threads; blocked ones included
+  std::string prefix = "/net";  // symlinks and ".." that lead there are redirected
+  std::string node_name;        // for the log
+  unsigned workers_max = 256;   // threads; blocked ones included
   std::size_t handles_max = 65536;
-  std::size_t requests_max = 65536;     // in flight; above: EAGAIN
+  std::size_t requests_max = 65536;  // in flight; above: EAGAIN
 };
 
 struct ExecutorStatistics {
@@ -42,15 +42,15 @@ struct ExecutorStatistics {
 
 struct Request {
   ClientId client;
-  wire::RequestHeader header;   // handles are this owner's
+  wire::RequestHeader header;  // handles are this owner's
   wire::Caller caller;
-  Buffer body;                  // the encoded operation, nothing else
+  Buffer body;  // the encoded operation, nothing else
 };
 
 /// error is an errno of this host, or -1: a redirect, whose encoded RedirectReply is the body.
 struct Reply {
   int error = 0;
-  Buffer body;                  // encoded reply; has Buffer::kHeadroomBytes in front
+  Buffer body;  // encoded reply; has Buffer::kHeadroomBytes in front
 };
 
 class Executor {

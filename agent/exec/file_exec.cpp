@@ -80,8 +80,7 @@ Result<wire::OpenReply> execute(op::Open, Call& call, const wire::OpenRequest& r
   file->access = flags & O_ACCMODE;
   file->key = key_of(found);
   const bool knows_mount = (found.stx_mask & STATX_MNT_ID) != 0 && call.context.root_mount != 0;
-  file->is_root =
-      file->key == call.context.root && (!knows_mount || found.stx_mnt_id == call.context.root_mount);
+  file->is_root = file->key == call.context.root && (!knows_mount || found.stx_mnt_id == call.context.root_mount);
   file->is_direct = (flags & O_DIRECT) != 0;
   if (file->kind == wire::HandleKind::kStream || file->kind == wire::HandleKind::kCharacter) {
     if (const Status stopped = stop_waiting(*file, request.flags); !stopped) return fail(stopped.error());
@@ -119,10 +118,18 @@ Result<wire::SyncReply> execute(op::Sync, Call& call, const wire::SyncRequest& r
   const int fd = (*file)->fd.get();
   int result = -1;
   switch (static_cast<wire::SyncKind>(request.kind)) {
-    case wire::SyncKind::kAll: result = ::fsync(fd); break;
-    case wire::SyncKind::kData: result = ::fdatasync(fd); break;
-    case wire::SyncKind::kFileSystem: result = ::syncfs(fd); break;
-    case wire::SyncKind::kRange: result = ::sync_file_range(fd, request.offset, request.length, request.flags); break;
+    case wire::SyncKind::kAll:
+      result = ::fsync(fd);
+      break;
+    case wire::SyncKind::kData:
+      result = ::fdatasync(fd);
+      break;
+    case wire::SyncKind::kFileSystem:
+      result = ::syncfs(fd);
+      break;
+    case wire::SyncKind::kRange:
+      result = ::sync_file_range(fd, request.offset, request.length, request.flags);
+      break;
   }
   if (result != 0) return fail_errno("fsync");
   return wire::SyncReply{};

@@ -2,8 +2,8 @@
 //
 // handle_table.hpp: which open file is behind this handle, and whose is it?
 //
-// Any thread. A handle is random and belongs to one client. Whoever found an OpenFile may use it until he lets go of it,
-// also while it is being closed: the descriptor goes with the last user.
+// Any thread. A handle is random and belongs to one client. Whoever found an OpenFile may use it until he lets go of
+// it, also while it is being closed: the descriptor goes with the last user.
 #pragma once
 
 #include <array>
@@ -39,17 +39,17 @@ struct OpenFile {
   UniqueFd fd;
   std::shared_ptr<ClientLife> client;
   wire::HandleKind kind = wire::HandleKind::kFile;
-  std::uint32_t opener = 0;              // the user who opened it
-  int access = 0;                        // O_ACCMODE of the application's flags; nothing for O_PATH
+  std::uint32_t opener = 0;  // the user who opened it
+  int access = 0;            // O_ACCMODE of the application's flags; nothing for O_PATH
   FileKey key;
-  bool is_root = false;                  // the node's root directory
+  bool is_root = false;  // the node's root directory
   bool is_terminal = false;
   /// FIFO or character device: our descriptor is always O_NONBLOCK, waiting is the waiter's business.
   std::atomic<bool> may_wait = false;
   std::atomic<bool> wants_nonblock = false;  // the application's O_NONBLOCK, where may_wait
   std::atomic<bool> is_direct = false;       // O_DIRECT: memory must be aligned
   std::atomic<Cache> cache = Cache::kTells;
-  std::atomic<int> waiting = 0;              // jobs that wait for it
+  std::atomic<int> waiting = 0;  // jobs that wait for it
   /// Held around regular I/O at the current offset, as the kernel does itself: shows who would have to wait.
   std::mutex position_mutex;
 };

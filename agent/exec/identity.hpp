@@ -6,10 +6,10 @@
 // caller's, the saved ones stay 0 and lead back. A caller other than root has no effective capability afterwards, and
 // that is checked, not assumed. The thread stays that caller until another comes.
 //
-// The real user becomes nobody's. With root's the thread could signal root's processes; with the caller's, every program
-// of that user here could send SIGKILL to the thread and end the agent (kill(2) accepts a thread's number and compares
-// real and saved ids; tried). So access() must always be asked with AT_EACCESS.
-// Not here: which identity an operation needs (dispatch.hpp); mapping of ids between nodes.
+// The real user becomes nobody's. With root's the thread could signal root's processes; with the caller's, every
+// program of that user here could send SIGKILL to the thread and end the agent (kill(2) accepts a thread's number and
+// compares real and saved ids; tried). So access() must always be asked with AT_EACCESS. Not here: which identity an
+// operation needs (dispatch.hpp); mapping of ids between nodes.
 #pragma once
 
 #include "transport/base/result.hpp"
@@ -21,7 +21,7 @@ namespace qnet::exec {
 enum class Need {
   kNothing,  ///< only what the open descriptor allows: any thread may do it
   kCaller,
-  kAgent,    ///< the agent's own rights, root's where it has them
+  kAgent,  ///< the agent's own rights, root's where it has them
 };
 
 /// The identity of the thread that owns this object; used by that thread only, except where said.
@@ -52,7 +52,7 @@ class ThreadIdentity {
   Status become_caller(const wire::Caller& caller);
 
   const Powers powers_;
-  Is is_ = Is::kAgent;
+  Is is_ = Is::kUnknown;  // A new thread is whoever created it, and that may be any worker.
   wire::Caller caller_;
   std::uint64_t changes_ = 0;
 };

@@ -11,7 +11,11 @@
 namespace qnet::exec {
 namespace {
 
-int interrupt_signal() { return SIGRTMIN + 4; }  // Asio, libc and qnetd use none of the real-time signals.
+constexpr std::size_t kStackBytes = 1 << 20;  // Touched pages only; paths live on it.
+
+int interrupt_signal() {
+  return SIGRTMIN + 4;
+}  // Asio, libc and qnetd use none of the real-time signals.
 
 void do_nothing(int) {}
 
@@ -34,11 +38,18 @@ void prepare_interrupts() {
   });
 }
 
-void block_signals() {
+int start_thread(pthread_t& thread, const char* name, void* (*main)(void*), void* argument) {
   sigset_t set;
   sigfillset(&set);
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) sigdelset(&set, signal);
-  ::pthread_sigmask(SIG_SETMASK, &set, nullptr);
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  ::pthread_attr_setstacksize(&attributes, kStackBytes);
+  ::pthread_attr_setsigmask_np(&attributes, &set);
+  const int error = ::pthread_create(&thread, &attributes, main, argument);
+  ::pthread_attr_destroy(&attributes);
+  if (error == 0) ::pthread_setname_np(thread, name);
+  return error;
 }
 
 BlockingSection::BlockingSection(Job& job) : job_(job) {

@@ -2,10 +2,12 @@
 //
 // interrupt.hpp: how is a thread got out of a system call that blocks? (design D9)
 //
-// By a real-time signal whose handler does nothing and does not restart the call. It is blocked outside of a section, so
-// that no other system call is ever disturbed. A signal that comes between the last look at `is_cancelled` and the
+// By a real-time signal whose handler does nothing and does not restart the call. It is blocked outside of a section,
+// so that no other system call is ever disturbed. A signal that comes between the last look at `is_cancelled` and the
 // system call is lost: so it is sent again until the thread has left (waiter.hpp).
 #pragma once
+
+#include <pthread.h>
 
 #include <cerrno>
 
@@ -15,8 +17,8 @@ namespace qnet::exec {
 
 /// Installs the handler; once per process, any thread.
 void prepare_interrupts();
-/// The calling thread takes no signals but those of its own faults, from now on.
-void block_signals();
+/// Starts a thread that takes no signals but those of its own faults. 0 or an errno.
+[[nodiscard]] int start_thread(pthread_t& thread, const char* name, void* (*main)(void*), void* argument);
 /// Sends the signal if the job's thread is inside a section. False: it was in none.
 bool interrupt(const Job& job);
 

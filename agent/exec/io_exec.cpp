@@ -24,7 +24,9 @@ constexpr std::size_t kDirectAlignment = 4096;       // What every disk's O_DIRE
 constexpr std::uint32_t kAtOnceBytesMax = 64 << 10;  // Copying it takes about as long as waking a thread.
 constexpr std::int64_t kLongestPollMs = std::int64_t{1000} * 60 * 60 * 24 * 365;  // Longer is for ever.
 
-bool is_current(std::int64_t offset_bytes) { return offset_bytes == wire::ReadRequest::kCurrentOffset; }
+bool is_current(std::int64_t offset_bytes) {
+  return offset_bytes == wire::ReadRequest::kCurrentOffset;
+}
 
 ssize_t read_once(const OpenFile& file, std::int64_t offset_bytes, MutableBytes into) {
   const int fd = file.fd.get();

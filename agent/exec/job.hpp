@@ -3,8 +3,8 @@
 // job.hpp: what is one request while it is being executed?
 //
 // A job is queued, runs on one thread, may wait for readiness and run again, and is answered once. It is shared by the
-// table of requests, the queue, the thread and the waiter; `is_cancelled` may be set by any thread at any time, the rest
-// belongs to whoever executes it.
+// table of requests, the queue, the thread and the waiter; `is_cancelled` may be set by any thread at any time, the
+// rest belongs to whoever executes it.
 #pragma once
 
 #include <sys/types.h>
@@ -44,18 +44,18 @@ struct Job {
   std::atomic<pid_t> blocked_thread = 0;
 
   // What an operation remembers from one run to the next.
-  std::function<void()> chore;            // instead of a request: work of the executor itself, not answered
-  std::uint64_t parked_as = 0;            // under the waiter's lock; 0: not parked
-  std::shared_ptr<void> wait_mark;        // counts it in OpenFile::waiting
-  std::size_t progress_bytes = 0;         // of a Write
-  std::optional<Instant> deadline;        // of a Poll
+  std::function<void()> chore;      // instead of a request: work of the executor itself, not answered
+  std::uint64_t parked_as = 0;      // under the waiter's lock; 0: not parked
+  std::shared_ptr<void> wait_mark;  // counts it in OpenFile::waiting
+  std::size_t progress_bytes = 0;   // of a Write
+  std::optional<Instant> deadline;  // of a Poll
   bool is_timed_out = false;
-  unsigned passed_over = 0;               // how often others overtook it in the queue
+  unsigned passed_over = 0;  // how often others overtook it in the queue
 };
 using JobPointer = std::shared_ptr<Job>;
 
 /// Codes of an Error that are not an errno: what an operation says instead of an answer.
-inline constexpr int kRedirected = -1;    // Call::redirect is the answer
-inline constexpr int kParked = -2;        // the waiter has the job: no answer yet
+inline constexpr int kRedirected = -1;  // Call::redirect is the answer
+inline constexpr int kParked = -2;      // the waiter has the job: no answer yet
 
 }  // namespace qnet::exec

@@ -11,7 +11,7 @@
 namespace qnet::exec {
 namespace {
 
-constexpr int kDescriptionChangesMax = 8;  // While waiting for a lock; then ENOLCK.
+constexpr int kOwnerChangesMax = 8;  // Releases while one lock is being taken; then ENOLCK.
 
 /// Runs a lock call of this thread that waits; 0, or -1 and errno.
 template <class SystemCall>
@@ -101,11 +101,8 @@ Result<wire::LockRangeReply> get_posix(Call& call, const OpenFile& file, const w
     return fail_errno("fcntl F_GETLK");
   }
   if (lock.l_type == F_UNLCK) {
-    return wire::LockRangeReply{.type = F_UNLCK,
-                                .whence = request.whence,
-                                .start = request.start,
-                                .length = request.length,
-                                .process = 0};
+    return wire::LockRangeReply{
+        .type = F_UNLCK, .whence = request.whence, .start = request.start, .length = request.length, .process = 0};
   }
   if (lock.l_pid == -1) {  // An OFD lock: one of ours, or somebody's here.
     const std::int64_t last = lock.l_len == 0 ? INT64_MAX : lock.l_start + lock.l_len - 1;
@@ -115,9 +112,10 @@ Result<wire::LockRangeReply> get_posix(Call& call, const OpenFile& file, const w
   return to_wire(lock);
 }
 
-/// Tries, and remembers what it got. Errors: EAGAIN when somebody else has it.
+/// Tries, and remembers what it got. Errors: EAGAIN when somebody else has it; ESTALE when the owner was released.
 Status try_posix(LockOwner& owner, const LockedRange& range) {
   const std::lock_guard lock(owner.mutex);
+  if (owner.is_released) return fail(ESTALE, "lock: released meanwhile");
   if (owner.ranges.all().size() >= LockOwner::kRangesMax && range.type != F_UNLCK) {
     return fail(ENOLCK, "lock: too many ranges");
   }
@@ -133,10 +131,11 @@ Status set_posix(Call& call, const OpenFilePointer& file, const LockedRange& ran
   const std::uint32_t process = call.caller().process;
   if (range.type == F_UNLCK && !locks.find(client, process, file->key)) return {};
 
-  for (int attempt = 0; attempt < kDescriptionChangesMax; ++attempt) {
+  for (int attempt = 0; attempt < kOwnerChangesMax; ++attempt) {
     const Result<LockOwnerPointer> owner = locks.owner(client, process, *file);
     if (!owner) return fail(owner.error());
     const Status tried = try_posix(**owner, range);
+    if (!tried && tried.error().code == ESTALE) continue;
     if (tried || !waits || tried.error().code != EAGAIN) return tried;
 
     std::shared_ptr<UniqueFd> description;
@@ -147,7 +146,7 @@ Status set_posix(Call& call, const OpenFilePointer& file, const LockedRange& ran
     struct flock wanted = to_host(range);
     const auto lock_it = [&] { return ::fcntl(description->get(), F_OFD_SETLKW, &wanted); };
     if (const Status got = wait_for_lock(call, file, lock_it); !got) return got;
-    if (locks.record(client, process, file->key, **owner, *description, range)) return {};
+    if ((*owner)->record(*description, range)) return {};
   }
   return fail(ENOLCK, "lock: the process keeps closing the file");
 }
@@ -165,7 +164,8 @@ Status may_lock(const OpenFile& file, const wire::LockRangeRequest& request) {
     case F_UNLCK:
       if (is_get) return fail(EINVAL, "lock: type");
       return {};
-    default: return fail(EINVAL, "lock: type");
+    default:
+      return fail(EINVAL, "lock: type");
   }
 }
 
@@ -197,11 +197,8 @@ Result<wire::LockRangeReply> execute(op::LockRange, Call& call, const wire::Lock
   if (const Status set = set_posix(call, *file, *range, command == wire::LockCommand::kSetWait); !set) {
     return fail(set.error());
   }
-  return wire::LockRangeReply{.type = request.type,
-                              .whence = request.whence,
-                              .start = request.start,
-                              .length = request.length,
-                              .process = 0};
+  return wire::LockRangeReply{
+      .type = request.type, .whence = request.whence, .start = request.start, .length = request.length, .process = 0};
 }
 
 Result<wire::ReleaseLocksReply> execute(op::ReleaseLocks, Call& call, const wire::ReleaseLocksRequest&) {

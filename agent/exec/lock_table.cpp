@@ -55,21 +55,12 @@ Status widen(LockOwner& owner, const OpenFile& file) {
   return {};
 }
 
-void unlock_all(LockOwner& owner) {
-  lock_range(owner.fd->get(), {.first = 0, .last = INT64_MAX, .type = F_UNLCK});
-  owner.ranges.clear();
-}
-
 }  // namespace
 
-bool LockTable::record(const ClientLife& client, std::uint32_t process, const FileKey& key, const LockOwner& owner,
-                       const UniqueFd& fd, const LockedRange& range) {
-  const std::lock_guard lock(mutex_);
-  const auto found = owners_.find(Key{key, client.id, process});
-  if (found == owners_.end() || found->second.get() != &owner) return false;
-  const std::lock_guard owner_lock(found->second->mutex);
-  if (owner.fd.get() != &fd) return false;
-  found->second->ranges.set(range);
+bool LockOwner::record(const UniqueFd& description, const LockedRange& range) {
+  const std::lock_guard lock(mutex);
+  if (is_released || fd.get() != &description) return false;
+  ranges.set(range);
   return true;
 }
 
@@ -102,22 +93,28 @@ bool LockedRanges::overlaps(std::int64_t first, std::int64_t last) const {
 }
 
 Result<LockOwnerPointer> LockTable::owner(const ClientLife& client, std::uint32_t process, const OpenFile& file) {
-  const std::lock_guard lock(mutex_);
-  if (client.is_gone.load()) return fail(ESTALE, "locks: the client is gone");
   const Key key{file.key, client.id, process};
-  LockOwnerPointer& owner = owners_[key];
-  const bool is_new = owner == nullptr;
-  Status opened;
-  if (is_new) {
-    owner = std::make_shared<LockOwner>();
-    if (owners_.size() > owners_max_) opened = fail(ENOLCK, "locks: too many");
-    else opened = open_description(*owner, file);
-  } else if (file.access != O_RDONLY && !owner->is_shared) {
-    const std::lock_guard owner_lock(owner->mutex);
-    if (owner->access == O_RDONLY) opened = widen(*owner, file);
+  LockOwnerPointer owner;
+  {
+    const std::lock_guard lock(mutex_);
+    if (client.is_gone.load()) return fail(ESTALE, "locks: the client is gone");
+    const auto found = owners_.find(key);
+    if (found == owners_.end() && owners_.size() >= owners_max_) return fail(ENOLCK, "locks: too many");
+    owner = found != owners_.end() ? found->second : owners_.emplace(key, std::make_shared<LockOwner>()).first->second;
   }
-  if (opened) return owner;
-  if (is_new) owners_.erase(key);
+  Status opened;
+  {
+    const std::lock_guard lock(owner->mutex);
+    const bool is_too_narrow = file.access != O_RDONLY && owner->access == O_RDONLY && !owner->is_shared;
+    if (!owner->fd) opened = open_description(*owner, file);
+    else if (is_too_narrow) opened = widen(*owner, file);
+    if (opened) return owner;
+    if (owner->fd) return fail(opened.error());  // It keeps what it has.
+    owner->is_released = true;
+  }
+  const std::lock_guard lock(mutex_);
+  const auto found = owners_.find(key);
+  if (found != owners_.end() && found->second == owner) owners_.erase(found);
   return fail(opened.error());
 }
 
@@ -129,28 +126,38 @@ LockOwnerPointer LockTable::find(const ClientLife& client, std::uint32_t process
 
 std::uint32_t LockTable::holder(const FileKey& key, const LockOwner* except, std::int64_t first,
                                 std::int64_t last) const {
-  const std::lock_guard lock(mutex_);
-  for (auto at = owners_.lower_bound(Key{key, {}, 0}); at != owners_.end() && at->first.file == key; ++at) {
-    if (at->second.get() == except) continue;
-    const std::lock_guard owner_lock(at->second->mutex);
-    if (at->second->ranges.overlaps(first, last)) return at->first.process;
+  std::vector<std::pair<std::uint32_t, LockOwnerPointer>> candidates;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto at = owners_.lower_bound(Key{key, {}, 0}); at != owners_.end() && at->first.file == key; ++at) {
+      if (at->second.get() != except) candidates.emplace_back(at->first.process, at->second);
+    }
+  }
+  for (const auto& [process, owner] : candidates) {
+    const std::lock_guard lock(owner->mutex);
+    if (owner->ranges.overlaps(first, last)) return process;
   }
   return 0;
 }
 
 template <class Wanted>
 void LockTable::release_if(Wanted is_wanted) {
-  std::vector<LockOwnerPointer> released;  // Closed outside of the lock.
-  const std::lock_guard lock(mutex_);
-  for (auto at = owners_.begin(); at != owners_.end();) {
-    if (!is_wanted(at->first)) {
-      ++at;
-      continue;
-    }
-    const std::lock_guard owner_lock(at->second->mutex);
-    unlock_all(*at->second);
-    released.push_back(at->second);
-    at = owners_.erase(at);
+  std::vector<LockOwnerPointer> released;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(owners_, [&](const auto& entry) {
+      if (!is_wanted(entry.first)) return false;
+      released.push_back(entry.second);
+      return true;
+    });
+  }
+  for (const LockOwnerPointer& owner : released) {
+    const std::lock_guard lock(owner->mutex);
+    owner->is_released = true;
+    if (!owner->fd) continue;
+    // Not left to close(): who waits on the description keeps it open.
+    lock_range(owner->fd->get(), {.first = 0, .last = INT64_MAX, .type = F_UNLCK});
+    owner->ranges.clear();
   }
 }
 

@@ -41,14 +41,19 @@ class LockedRanges {
   std::vector<LockedRange> ranges_;  // in order, disjoint, neighbours of one type merged
 };
 
-/// One process's locks on one file.
+/// One process's locks on one file. The members belong to the mutex, which is never held while waiting for a lock.
 struct LockOwner {
   static constexpr std::size_t kRangesMax = 16384;  // above: ENOLCK
 
-  std::mutex mutex;              // the members below; never held while waiting for a lock
-  std::shared_ptr<UniqueFd> fd;  // the private description; who waits for a lock on it keeps it
+  /// Remembers a lock that was waited for on `description`. False: the owner was released meanwhile or has another
+  /// description, and with that the lock is gone.
+  bool record(const UniqueFd& description, const LockedRange& range);
+
+  std::mutex mutex;
+  std::shared_ptr<UniqueFd> fd;  // the private description, none yet at first; who waits for a lock on it keeps it
   int access = O_RDONLY;         // what it was opened for
   bool is_shared = false;        // it is a duplicate of the handle's: the file could not be opened anew
+  bool is_released = false;      // no longer in the table: its locks go with it
   LockedRanges ranges;
 };
 using LockOwnerPointer = std::shared_ptr<LockOwner>;
@@ -57,13 +62,10 @@ class LockTable {
  public:
   explicit LockTable(std::size_t owners_max) : owners_max_(owners_max) {}
 
-  /// Finds or makes the owner. Errors: ENOLCK when the table is full; ESTALE when the client is gone; those of open().
+  /// Finds or makes the owner, with a description that can do what `file` can. Errors: ENOLCK when the table is full;
+  /// ESTALE when the client is gone; those of open().
   [[nodiscard]] Result<LockOwnerPointer> owner(const ClientLife& client, std::uint32_t process, const OpenFile& file);
   LockOwnerPointer find(const ClientLife& client, std::uint32_t process, const FileKey& key) const;
-  /// Remembers a lock that was waited for. False: the owner was released meanwhile or changed its description, and with
-  /// that the lock is gone.
-  bool record(const ClientLife& client, std::uint32_t process, const FileKey& key, const LockOwner& owner,
-              const UniqueFd& fd, const LockedRange& range);
   /// The process on another node (or this one) that holds what overlaps; 0: none of ours.
   std::uint32_t holder(const FileKey& key, const LockOwner* except, std::int64_t first, std::int64_t last) const;
 
@@ -87,7 +89,7 @@ class LockTable {
   void release_if(Wanted is_wanted);
 
   const std::size_t owners_max_;
-  mutable std::mutex mutex_;  // before LockOwner::mutex
+  mutable std::mutex mutex_;  // never held together with LockOwner::mutex: opening a file may take its time
   std::map<Key, LockOwnerPointer> owners_;
 };
 

@@ -14,10 +14,10 @@
 #include "transport/wire/file_ops.hpp"
 #include "transport/wire/opcode.hpp"
 
-#define QNET_EXEC_ROW_kOwner(Name)            \
-  struct Name {                               \
-    using Request = wire::Name##Request;      \
-    using Reply = wire::Name##Reply;          \
+#define QNET_EXEC_ROW_kOwner(Name)       \
+  struct Name {                          \
+    using Request = wire::Name##Request; \
+    using Reply = wire::Name##Reply;     \
   };
 #define QNET_EXEC_ROW_kAgent(Name)
 #define QNET_OPERATION(number, Name, where) QNET_EXEC_ROW_##where(Name)

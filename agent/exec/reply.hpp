@@ -11,8 +11,12 @@
 
 namespace qnet::exec {
 
-inline std::size_t encoded_bytes(std::string_view text) { return 2 + text.size(); }
-inline std::size_t encoded_bytes(const wire::Tail& tail) { return tail.bytes.size(); }
+inline std::size_t encoded_bytes(std::string_view text) {
+  return 2 + text.size();
+}
+inline std::size_t encoded_bytes(const wire::Tail& tail) {
+  return tail.bytes.size();
+}
 template <std::integral Integer>
 std::size_t encoded_bytes(Integer) {
   return sizeof(Integer);
@@ -30,6 +34,8 @@ Buffer to_body(const Message& message) {
   return body;
 }
 /// Large replies are put together in place.
-inline Buffer to_body(Buffer&& body) { return std::move(body); }
+inline Buffer to_body(Buffer&& body) {
+  return std::move(body);
+}
 
 }  // namespace qnet::exec

@@ -12,9 +12,13 @@ namespace qnet::exec {
 
 inline constexpr unsigned kAttributesMask = STATX_BASIC_STATS | STATX_BTIME;
 
-inline FileKey key_of(const struct statx& from) { return {from.stx_dev_major, from.stx_dev_minor, from.stx_ino}; }
+inline FileKey key_of(const struct statx& from) {
+  return {from.stx_dev_major, from.stx_dev_minor, from.stx_ino};
+}
 
-inline wire::Timestamp to_wire(const struct statx_timestamp& from) { return {from.tv_sec, from.tv_nsec}; }
+inline wire::Timestamp to_wire(const struct statx_timestamp& from) {
+  return {from.tv_sec, from.tv_nsec};
+}
 
 inline wire::Attributes to_wire(const struct statx& from) {
   return {

@@ -19,12 +19,14 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t kBell = 0;
-constexpr std::uint32_t kPollBits = 0xffff;  // POLL* and EPOLL* are the same numbers there.
+constexpr std::uint32_t kPollBits = 0xffff;     // POLL* and EPOLL* are the same numbers there.
 constexpr Duration kInterruptPauseFirst = 1ms;  // Doubles up to the longest.
 constexpr Duration kInterruptPauseMax = 32ms;
 constexpr Duration kWaitMax = 1min;
 
-Instant now_of_host() { return std::chrono::steady_clock::now(); }
+Instant now_of_host() {
+  return std::chrono::steady_clock::now();
+}
 
 }  // namespace
 
@@ -35,8 +37,9 @@ Waiter::Waiter(OnWake on_wake, OnStallCheck on_stall_check)
       bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   epoll_event event = {.events = EPOLLIN, .data = {.u64 = kBell}};
   const bool has_bell = epoll_ && bell_ && ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, bell_.get(), &event) == 0;
-  if (!has_bell || ::pthread_create(&thread_, nullptr, &Waiter::thread_main, this) != 0) {
-    throw std::system_error(errno, std::generic_category(), "the executor's waiter");  // At start: nothing can work.
+  const int error = has_bell ? start_thread(thread_, "qnet-wait", &Waiter::thread_main, this) : errno;
+  if (error != 0) {
+    throw std::system_error(error, std::generic_category(), "the executor's waiter");  // At start: nothing can work.
   }
 }
 
@@ -52,8 +55,6 @@ void Waiter::stop() {
 }
 
 void* Waiter::thread_main(void* self) {
-  block_signals();
-  ::pthread_setname_np(::pthread_self(), "qnet-wait");
   static_cast<Waiter*>(self)->run();
   return nullptr;
 }

@@ -3,8 +3,8 @@
 // waiter.hpp: who waits, so that no thread has to? (design D9)
 //
 // One thread with an epoll holds the jobs that wait for a descriptor or a moment; a read that waits for an hour costs a
-// descriptor. The same thread repeats interrupts until they have worked and watches the pool's queue while there is one.
-// Any thread may call; nothing here blocks.
+// descriptor. The same thread repeats interrupts until they have worked and watches the pool's queue while there is
+// one. Any thread may call; nothing here blocks.
 #pragma once
 
 #include <pthread.h>
@@ -33,8 +33,8 @@ class Waiter {
   /// Ends the thread. Nothing can be parked from now on; what is parked stays so.
   void stop();
 
-  /// Errors: EMFILE, ENOMEM …; EPERM when the descriptor cannot be waited for. `fd` -1: only the deadline. Afterwards the
-  /// job belongs to the waiter, unless it was cancelled before: then EINTR.
+  /// Errors: EMFILE, ENOMEM …; EPERM when the descriptor cannot be waited for. `fd` -1: only the deadline. Afterwards
+  /// the job belongs to the waiter, unless it was cancelled before: then EINTR.
   [[nodiscard]] Status park(const JobPointer& job, int fd, std::uint32_t poll_events);
   /// Takes a parked job out; the caller answers it. False: it is not parked.
   bool withdraw(Job& job);

@@ -15,12 +15,11 @@
 namespace qnet::exec {
 namespace {
 
-constexpr std::size_t kStackBytes = 1 << 20;      // Touched pages only; paths live on it.
-constexpr unsigned kPassedOverMax = 8;            // Then the first in the queue is next, whoever it is.
-constexpr std::size_t kLookAhead = 16;            // How far a worker looks for a job of its own caller.
+constexpr unsigned kPassedOverMax = 8;  // Then the first in the queue is next, whoever it is.
+constexpr std::size_t kLookAhead = 16;  // How far a worker looks for a job of its own caller.
 constexpr std::size_t kStartedPerStall = 8;
-constexpr unsigned kIdleKept = 2;                 // These never leave.
-constexpr unsigned kReservedMax = 16;             // Threads that never block for long, so that unlocks get through.
+constexpr unsigned kIdleKept = 2;      // These never leave.
+constexpr unsigned kReservedMax = 16;  // Threads that never block for long, so that unlocks get through.
 
 }  // namespace
 
@@ -112,19 +111,12 @@ bool WorkerPool::start_worker(JobPointer job) {
   worker->job = std::move(job);
   worker->self = workers_.insert(workers_.end(), std::move(owned));
 
-  pthread_attr_t attributes;
-  ::pthread_attr_init(&attributes);
-  ::pthread_attr_setstacksize(&attributes, kStackBytes);
-  // The thread begins with the creator's mask and blocks the rest first thing.
-  const int error = ::pthread_create(&worker->thread, &attributes, &WorkerPool::thread_main, worker);
-  ::pthread_attr_destroy(&attributes);
+  const int error = start_thread(worker->thread, "qnet-exec", &WorkerPool::thread_main, worker);
   if (error != 0) workers_.erase(worker->self);
   return error == 0;
 }
 
 void* WorkerPool::thread_main(void* worker) {
-  block_signals();
-  ::pthread_setname_np(::pthread_self(), "qnet-exec");
   auto& me = *static_cast<Worker*>(worker);
   me.pool.work(me);
   return nullptr;

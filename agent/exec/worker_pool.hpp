@@ -47,7 +47,8 @@ class WorkerPool {
   void leave_blocking();
   /// Starts threads if the queue has not moved since the last look. Returns whether there is still a queue.
   bool look_for_stall();
-  /// No new threads; every worker leaves after its job. The caller withdraws and interrupts; returns when all have left.
+  /// No new threads; every worker leaves after its job. The caller withdraws and interrupts; returns when all have
+  /// left.
   void stop();
 
   unsigned workers() const;
@@ -77,7 +78,7 @@ class WorkerPool {
   std::condition_variable all_left_;
   std::list<std::shared_ptr<Worker>> workers_;
   std::vector<unsigned long> left_;  // threads that are about to end
-  std::vector<Worker*> idle_;  // longest idle first
+  std::vector<Worker*> idle_;        // longest idle first
   std::deque<JobPointer> queue_;
   unsigned blocked_ = 0;
   std::uint64_t taken_ = 0, taken_at_last_look_ = 0;

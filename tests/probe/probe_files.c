@@ -298,8 +298,12 @@ static void run_limits(char** argv) {
 }
 
 const struct command file_commands[] = {
-    {"offsets", "DIRECTORY", 1, run_offsets},   {"map", "DIRECTORY", 1, run_map},
-    {"locks", "DIRECTORY", 1, run_locks},       {"storage", "DIRECTORY", 1, run_storage},
-    {"terminal", "DIRECTORY", 1, run_terminal}, {"temporary", "DIRECTORY", 1, run_temporary},
-    {"limits", "DIRECTORY", 1, run_limits},     {NULL, NULL, 0, NULL},
+    {"offsets", "DIRECTORY", 1, run_offsets},
+    {"map", "DIRECTORY", 1, run_map},
+    {"locks", "DIRECTORY", 1, run_locks},
+    {"storage", "DIRECTORY", 1, run_storage},
+    {"terminal", "DIRECTORY", 1, run_terminal},
+    {"temporary", "DIRECTORY", 1, run_temporary},
+    {"limits", "DIRECTORY (differs)", 1, run_limits},
+    {NULL, NULL, 0, NULL},
 };

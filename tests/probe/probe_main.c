@@ -92,7 +92,7 @@ static const struct command* const kTables[] = {call_commands,    directory_comm
                                                 stream_commands,  walk_commands};
 
 static int usage(void) {
-  fprintf(stderr, "usage: qnet_probe PROBE ARGUMENTS\n");
+  fprintf(stderr, "usage: qnet_probe --list | PROBE ARGUMENTS\n");
   for (size_t t = 0; t < sizeof(kTables) / sizeof(kTables[0]); ++t) {
     for (const struct command* command = kTables[t]; command->name != NULL; ++command) {
       fprintf(stderr, "  %-14s %s\n", command->name, command->arguments);
@@ -101,8 +101,19 @@ static int usage(void) {
   return 2;
 }
 
+/// The probes that take a scratch directory and say the same wherever it is.
+static int list(void) {
+  for (size_t t = 0; t < sizeof(kTables) / sizeof(kTables[0]); ++t) {
+    for (const struct command* command = kTables[t]; command->name != NULL; ++command) {
+      if (strcmp(command->arguments, "DIRECTORY") == 0) puts(command->name);
+    }
+  }
+  return 0;
+}
+
 int main(int argc, char** argv) {
   if (argc < 2) return usage();
+  if (strcmp(argv[1], "--list") == 0) return list();
   report_fd = fcntl(1, F_DUPFD_CLOEXEC, 100);
   if (report_fd < 0) return 3;
   for (size_t t = 0; t < sizeof(kTables) / sizeof(kTables[0]); ++t) {

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from conversation import converse
+from conversation import Conversation, converse
 from harness import wait_until
 
 #: D8: a peer whose agent is gone. Bound of the contract, and what measuring itself may cost on a busy machine.
@@ -72,7 +72,7 @@ def test_kill_of_the_owner_s_agent_in_the_middle_of_a_copy_is_ehostdown_within_a
 
 def test_cp_says_host_is_down_and_the_next_command_too(lab):
     lab.exec("b", ["sh", "-c", "head -c 300M /dev/zero >/tmp/big"], plain=True)
-    copy = lab.start("a", ["sh", "-c", "echo begun; cp /net/b/tmp/big /net/b/tmp/copied; echo $?"])
+    copy = Conversation(lab.start("a", "echo begun; cp /net/b/tmp/big /net/b/tmp/copied; echo $?"))
     assert copy.read_line() == "begun\n"
     wait_until(lambda: lab.exec("b", ["sh", "-c", "test -s /tmp/copied"], plain=True).status == 0, 10, "copying")
     began = time.monotonic()
@@ -216,7 +216,7 @@ print(open("/net/b/etc/hostname").read(), end="", flush=True)
 
 def test_loss_on_the_wire_costs_time_but_no_byte(lab):
     lab.exec("b", ["sh", "-c", "head -c 8M /dev/urandom >/tmp/lossy"], plain=True)
-    lab.link("a-b:en0", "loss 2%")
+    lab.link("a-b:en0", "loss", "2%")
     try:
         result = lab.exec("a", ["sh", "-c", "sha256sum </net/b/tmp/lossy; cp /net/b/tmp/lossy /net/b/tmp/lossy2"],
                           timeout=60)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """qnetd starts when it may, says why when it may not, and leaves nothing behind; qnet says in a line what is wrong."""
 import json
+import os
 import time
 
 import pytest
@@ -9,8 +10,14 @@ from harness import wait_until
 
 
 def run(lab, script, **how):
+    how["env"] = {"PATH": f"{os.environ['PATH']}:{lab.build}/bin", "LC_ALL": "C", **how.get("env", {})}
     how.setdefault("timeout", 20)
-    return lab.exec("a", ["bash", "-c", script], plain=True, **how)
+    return lab.exec("a", script, plain=True, **how)
+
+
+def start_agent(lab, command, **how):
+    """The agent runs as the command itself, so that killing one kills the other."""
+    return lab.start("a", f"exec {lab.build}/bin/{command} 2>&1", plain=True, **how)
 
 
 #: A second agent on node a, out of the way of the first.
@@ -37,7 +44,7 @@ def test_it_starts_only_with_trusted_and_says_why(lab):
 
 
 def test_a_second_agent_on_the_same_socket_refuses(lab):
-    first = lab.start("a", ["sh", "-c", f"exec {AGENT} 2>&1"], plain=True)
+    first = start_agent(lab, AGENT)
     try:
         wait_for_answer(lab)
         said = refused(lab, AGENT.replace(":9204", ":9205"))
@@ -55,11 +62,11 @@ def test_a_second_agent_on_the_same_address_refuses(lab):
 
 def test_a_stale_socket_of_a_killed_agent_is_taken_over(lab):
     for _ in range(2):
-        agent = lab.start("a", ["sh", "-c", f"exec {AGENT}"], plain=True)
+        agent = start_agent(lab, AGENT)
         wait_for_answer(lab)
         agent.kill()
         assert run(lab, "test -S /tmp/z.sock").status == 0, "SIGKILL leaves it"
-    agent = lab.start("a", ["sh", "-c", f"exec {AGENT}"], plain=True)
+    agent = start_agent(lab, AGENT)
     wait_for_answer(lab)
     agent.kill()
     run(lab, "rm -f /tmp/z.sock*")
@@ -115,7 +122,7 @@ def test_a_wrong_option_is_told_in_a_line(lab, options, word):
 
 
 def test_another_prefix_is_known_to_the_library(lab):
-    agent = lab.start("a", ["sh", "-c", f"exec {AGENT} --prefix /srv/nodes"], plain=True)
+    agent = start_agent(lab, AGENT + " --prefix /srv/nodes")
     try:
         wait_for_answer(lab)
         result = lab.exec("a", "ls /srv/nodes; cat /srv/nodes/z/etc/hostname; cd /srv/nodes/z/etc; pwd; ls /net",
@@ -181,7 +188,7 @@ def test_qnet_lists_nodes_for_people_and_programs(lab):
 def test_the_configuration_may_be_a_file(lab):
     settings = ["name=z", "link=en0=udp:127.0.0.1:9204", "socket=/tmp/z.sock", "state-dir=/tmp/z.state", "trusted=true"]
     run(lab, "cat >/tmp/z.conf", input="\n".join(settings) + "\n")
-    agent = lab.start("a", ["sh", "-c", "exec qnetd --config /tmp/z.conf"], plain=True)
+    agent = start_agent(lab, "qnetd --config /tmp/z.conf")
     try:
         wait_for_answer(lab)
     finally:
@@ -190,8 +197,7 @@ def test_the_configuration_may_be_a_file(lab):
 
 
 def test_an_agent_that_is_not_root_serves_its_own_user_only(lab):
-    command = AGENT.replace("/tmp/z.state", "/tmp/z.user")
-    agent = lab.start("a", ["sh", "-c", f"exec {command} 2>&1"], plain=True, user=1000)
+    agent = start_agent(lab, AGENT.replace("/tmp/z.state", "/tmp/z.user"), user=1000)
     try:
         wait_for_answer(lab)
         environment = {"QNET_SOCKET": "/tmp/z.sock"}

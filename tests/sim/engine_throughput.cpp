@@ -2,8 +2,9 @@
 //
 // engine_throughput.cpp: what does the engine itself cost? Two engines in one thread, joined by memory, real clock.
 //
-// Not a test: run by hand, `qnet_engine_throughput [DATAGRAM_BYTES [SECONDS]]`. Everything is counted, both sides' protocol
-// work and their copies; no system call but the clock. The figures are CPU time, so a busy machine does not spoil them.
+// Not a test: run by hand, `qnet_engine_throughput [DATAGRAM_BYTES [SECONDS]]`. Everything is counted, both sides'
+// protocol work and their copies; no system call but the clock. The figures are CPU time, so a busy machine does not
+// spoil them.
 #include <malloc.h>
 #include <sys/resource.h>
 
@@ -19,7 +20,9 @@ namespace {
 constexpr std::size_t kMessageBytes = 1 << 20;
 constexpr std::size_t kWindow = 8;  // messages on their way
 
-Instant clock_now() { return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now()); }
+Instant clock_now() {
+  return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
+}
 
 struct Side {
   std::unique_ptr<core::Engine> engine;
@@ -74,11 +77,15 @@ void pump(Side& a, Side& b) {
 double cpu_seconds() {
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
   return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
-double seconds_since(Instant start) { return std::chrono::duration<double>(clock_now() - start).count(); }
+double seconds_since(Instant start) {
+  return std::chrono::duration<double>(clock_now() - start).count();
+}
 
 void run(std::size_t datagram_bytes, double seconds) {
   Side a = make_side("a", std::byte{1}, datagram_bytes);
@@ -90,8 +97,7 @@ void run(std::size_t datagram_bytes, double seconds) {
   while (!a.engine->is_up(to_b) || !b.engine->is_up(to_a)) pump(a, b);
   const ConnectionId connection = *a.engine->open_connection(to_b, "", "", clock_now());
   const auto send = [&](std::size_t bytes) {
-    static_cast<void>(
-        a.engine->send(to_b, Incarnation{1}, connection, true, 0, Buffer(bytes), clock_now()));
+    static_cast<void>(a.engine->send(to_b, Incarnation{1}, connection, true, 0, Buffer(bytes), clock_now()));
   };
 
   Instant start = clock_now();
@@ -121,7 +127,8 @@ void run(std::size_t datagram_bytes, double seconds) {
     while (b.messages == before) pump(a, b);
     ++rounds;
   }
-  std::printf("64 byte messages, one at a time: %.0f ns each\n", 1e9 * (cpu_seconds() - cpu_start) / static_cast<double>(rounds));
+  std::printf("64 byte messages, one at a time: %.0f ns each\n",
+              1e9 * (cpu_seconds() - cpu_start) / static_cast<double>(rounds));
 }
 
 }  // namespace
@@ -135,7 +142,8 @@ int main(int argc, char** argv) {
   if (argc > 1) {
     qnet::run(static_cast<std::size_t>(std::atoi(argv[1])), seconds);
   } else {
-    for (const std::size_t bytes : {std::size_t{1472}, std::size_t{8972}, std::size_t{65504}}) qnet::run(bytes, seconds);
+    for (const std::size_t bytes : {std::size_t{1472}, std::size_t{8972}, std::size_t{65504}})
+      qnet::run(bytes, seconds);
   }
   return 0;
 }

@@ -2,7 +2,8 @@
 //
 // session_sim_test.cpp: do the promises of sim_workload.hpp hold under any mix of faults?
 //
-// Each seed switches on a random subset of faults (swarm testing). QNET_SIM_SEED runs one seed, QNET_SIM_SEEDS that many.
+// Each seed switches on a random subset of faults (swarm testing). QNET_SIM_SEED runs one seed, QNET_SIM_SEEDS that
+// many.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -54,8 +55,8 @@ Plan plan_for(std::uint64_t seed) {
     plan.network.config.connection_credit_bytes = 1;
     plan.network.config.session_credit_bytes = 1;
     plan.workload.bulk_share = 0.2;
-    plan.workload.bulk_bytes_max = 1'000'000;
-    plan.workload.think_max = 200ms;
+    plan.workload.bulk_bytes_max = 600'000;
+    plan.workload.think_max = 300ms;
     plan.workload.connections = 3;
   }
   if (one_in(4)) {
@@ -72,7 +73,7 @@ void disturb(SimNetwork& network, const Plan& plan) {
     for (std::uint64_t i = network.random(3) + 1; i > 0; --i) {
       const std::size_t node = network.random(network.node_count());
       const Duration off = network.random(3) == 0 ? Duration::zero() : Duration(network.random(800'000'000));
-      network.after(Duration(network.random(2'000'000'000)), [&network, node, off] {
+      network.after(Duration(network.random(1'500'000'000)), [&network, node, off] {
         if (!network.is_running(node)) return;
         network.crash(node);
         network.after(off, [&network, node] {
@@ -87,7 +88,7 @@ void disturb(SimNetwork& network, const Plan& plan) {
     const std::size_t link = network.random(network.link_count());
     const bool is_one_way = network.random(3) == 0;
     const Duration length(network.random(1'500'000'000));
-    network.after(Duration(network.random(2'000'000'000)), [&network, a, b, link, is_one_way, length] {
+    network.after(Duration(network.random(1'500'000'000)), [&network, a, b, link, is_one_way, length] {
       const auto set = [&network, a, b, link, is_one_way](bool is_cut) {
         network.set_cut(a, b, link, is_cut);
         if (!is_one_way || !is_cut) network.set_cut(b, a, link, is_cut);
@@ -99,13 +100,14 @@ void disturb(SimNetwork& network, const Plan& plan) {
   for (std::uint64_t i = plan.pauses ? 1 + network.random(3) : 0; i > 0; --i) {
     const std::size_t node = network.random(network.node_count());
     const Duration length(network.random(200'000'000));
-    network.after(Duration(network.random(2'000'000'000)), [&network, node, length] { network.pause(node, length); });
+    network.after(Duration(network.random(1'500'000'000)), [&network, node, length] { network.pause(node, length); });
   }
 }
 
 void heal(SimNetwork& network) {
   network.faults().loss = 0;
   network.faults().duplication = 0;
+  network.faults().reordering = 0;
   for (std::size_t a = 0; a < network.node_count(); ++a) {
     if (!network.is_running(a)) network.start(a);
     for (std::size_t b = 0; b < network.node_count(); ++b) {
@@ -122,7 +124,7 @@ void run_seed(std::uint64_t seed) {
   SimNetwork& network = workload.network();
   workload.start();
   disturb(network, plan);
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < 30; ++i) {
     network.run_for(50ms);
     workload.check_liveness();
   }
@@ -139,12 +141,11 @@ void run_seed(std::uint64_t seed) {
   const std::uint64_t pairs = network.node_count() * (network.node_count() - 1);
   EXPECT_LE(network.datagrams_carried() - before, 4 * pairs * network.link_count() * 2 * 2) << "not quiet when idle";
   if (std::getenv("QNET_SIM_VERBOSE") != nullptr) {
-    std::printf("seed %llu: %llu calls done, %llu failed, %llu peers lost, %llu datagrams, %llu steps\n",
-                static_cast<unsigned long long>(seed), static_cast<unsigned long long>(workload.succeeded()),
-                static_cast<unsigned long long>(workload.failed()),
-                static_cast<unsigned long long>(workload.peers_lost()),
-                static_cast<unsigned long long>(network.datagrams_carried()),
-                static_cast<unsigned long long>(network.steps()));
+    std::printf(
+        "seed %llu: %llu calls done, %llu failed, %llu peers lost, %llu datagrams, %llu steps\n",
+        static_cast<unsigned long long>(seed), static_cast<unsigned long long>(workload.succeeded()),
+        static_cast<unsigned long long>(workload.failed()), static_cast<unsigned long long>(workload.peers_lost()),
+        static_cast<unsigned long long>(network.datagrams_carried()), static_cast<unsigned long long>(network.steps()));
   }
   EXPECT_FALSE(network.has_spun());
   EXPECT_GT(workload.succeeded(), 0u);

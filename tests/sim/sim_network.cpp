@@ -9,6 +9,7 @@ namespace qnet::sim {
 SimNetwork::SimNetwork(NetworkOptions options, Application& application)
     : options_(options), application_(application), random_(options.seed), nodes_(options.nodes) {
   cuts_.assign(options.nodes * options.nodes * options.links, 0);
+  free_at_.assign(cuts_.size(), Instant{});
 }
 
 core::Address SimNetwork::address_of(std::size_t node, std::size_t link) {
@@ -74,9 +75,13 @@ void SimNetwork::pause(std::size_t node, Duration how_long) {
   nodes_[node].paused_until = std::max(nodes_[node].paused_until, now() + how_long);
 }
 
-void SimNetwork::post(Instant at, std::function<void()> action) { queue_.push({at, ++order_, std::move(action)}); }
+void SimNetwork::post(Instant at, std::function<void()> action) {
+  queue_.push({at, ++order_, std::move(action)});
+}
 
-void SimNetwork::after(Duration delay, std::function<void()> action) { post(now() + delay, std::move(action)); }
+void SimNetwork::after(Duration delay, std::function<void()> action) {
+  post(now() + delay, std::move(action));
+}
 
 void SimNetwork::pump(std::size_t node) {
   Node& self = nodes_[node];
@@ -132,9 +137,18 @@ void SimNetwork::carry_one(std::size_t source, std::size_t target, std::size_t l
   if (cuts_[cut_index(source, target, link)] != 0) return;
   const Faults& faults = options_.faults;
   if (faults.loss > 0 && happens(faults.loss)) return;
+  Duration queued = Duration::zero();
+  if (faults.bytes_per_second > 0) {
+    Instant& free_at = free_at_[cut_index(source, target, link)];
+    if (free_at - now() > faults.queue_max) return;
+    const double wire_bytes = static_cast<double>(datagram.size()) + 46;  // IP, UDP, Ethernet
+    free_at =
+        std::max(free_at, now()) + Duration(static_cast<std::int64_t>(1e9 * wire_bytes / faults.bytes_per_second));
+    queued = free_at - now();
+  }
   const int copies = faults.duplication > 0 && happens(faults.duplication) ? 2 : 1;
   for (int copy = 0; copy < copies; ++copy) {
-    Duration delay = faults.delay;
+    Duration delay = queued + faults.delay;
     if (faults.jitter > Duration::zero()) delay += Duration(random(static_cast<std::uint64_t>(faults.jitter.count())));
     if (faults.reordering > 0 && happens(faults.reordering)) {
       delay += Duration(random(static_cast<std::uint64_t>(faults.reorder_delay.count())));

@@ -28,6 +28,8 @@ struct Faults {
   Duration jitter = Duration::zero();
   Duration reorder_delay = std::chrono::milliseconds(5);
   bool sends_refusals = true;
+  double bytes_per_second = 0;                        // of each link and direction; 0: no limit
+  Duration queue_max = std::chrono::milliseconds(5);  // what would wait longer is dropped
 };
 
 struct NetworkOptions {
@@ -63,6 +65,8 @@ class SimNetwork {
   std::uint64_t random(std::uint64_t bound) { return random_() % bound; }
   bool happens(double probability) { return std::uniform_real_distribution<>(0, 1)(random_) < probability; }
   Faults& faults() { return options_.faults; }
+  /// For nodes that start from now on.
+  core::EngineConfig& config() { return options_.config; }
 
   static std::string name_of(std::size_t node) { return std::string(1, static_cast<char>('a' + node)); }
   bool is_running(std::size_t node) const { return nodes_[node].engine != nullptr; }
@@ -124,6 +128,7 @@ class SimNetwork {
   std::mt19937_64 random_;
   std::vector<Node> nodes_;
   std::vector<char> cuts_;
+  std::vector<Instant> free_at_;  // when each direction of a link has sent what it has
   std::priority_queue<Step, std::vector<Step>, std::greater<>> queue_;
   std::uint64_t order_ = 0;
   std::uint64_t steps_ = 0;

@@ -155,8 +155,8 @@ void SimWorkload::finish(std::uint64_t number, bool is_success) {
   Client& client = clients_[call.client];
   --client.outstanding;
   if (is_success && client.run == call.run && client.outstanding == 0 && network_.happens(options_.close_share)) {
-    network_.engine(client.node).close_connection(network_.peer_id(client.node, client.peer), client.connection,
-                                                  network_.now());
+    network_.engine(client.node)
+        .close_connection(network_.peer_id(client.node, client.peer), client.connection, network_.now());
     client.connection = {};
   }
   think(call.client);
@@ -194,8 +194,7 @@ void SimWorkload::on_crash(std::size_t node) {
 void SimWorkload::check_liveness() {
   for (auto& [number, call] : calls_) {
     const Client& client = clients_[call.client];
-    const bool is_reachable =
-        network_.is_running(client.peer) && network_.is_connected(client.node, client.peer);
+    const bool is_reachable = network_.is_running(client.peer) && network_.is_connected(client.node, client.peer);
     if (is_reachable != call.was_reachable) call.since = network_.now();
     call.was_reachable = is_reachable;
     const Duration limit = is_reachable ? kSuccessWithin : kErrorWithin;

@@ -21,15 +21,15 @@
 namespace qnet::sim {
 
 struct WorkloadOptions {
-  std::size_t connections = 2;    // per pair and direction
-  std::size_t depth = 2;          // calls outstanding per connection
+  std::size_t connections = 2;  // per pair and direction
+  std::size_t depth = 2;        // calls outstanding per connection
   double bulk_share = 0.03;
   std::size_t small_bytes_max = 2000;
   std::size_t bulk_bytes_max = 200'000;
   Duration think_max = std::chrono::milliseconds(20);
   Duration work_max = std::chrono::milliseconds(2);
-  double close_share = 0.02;      // close the connection after a call and open another
-  bool must_not_fail = false;     // the faults are harmless enough that no call may fail
+  double close_share = 0.02;   // close the connection after a call and open another
+  bool must_not_fail = false;  // the faults are harmless enough that no call may fail
 };
 
 class SimWorkload final : public Application {
@@ -61,14 +61,14 @@ class SimWorkload final : public Application {
     std::size_t peer = 0;
     ConnectionId connection;  // none: not open
     Incarnation incarnation;
-    std::uint64_t run = 0;    // changes whenever the connection does
+    std::uint64_t run = 0;  // changes whenever the connection does
     std::uint32_t sent = 0;
     std::size_t outstanding = 0;
   };
   struct Call {
     std::size_t client = 0;
     std::uint64_t run = 0;
-    Instant since;            // start, or the last moment at which the peer could be reached
+    Instant since;  // start, or the last moment at which the peer could be reached
     Instant started;
     bool was_reachable = true;
   };
@@ -87,9 +87,9 @@ class SimWorkload final : public Application {
   WorkloadOptions options_;
   SimNetwork network_;
   std::vector<Client> clients_;
-  std::unordered_map<std::uint64_t, Call> calls_;        // outstanding, by number
+  std::unordered_map<std::uint64_t, Call> calls_;  // outstanding, by number
   std::unordered_map<std::uint64_t, int> executions_;
-  std::vector<Served> served_;                           // by node
+  std::vector<Served> served_;  // by node
   std::uint64_t next_number_ = 1;
   std::uint64_t next_run_ = 1;
   bool is_stopping_ = false;

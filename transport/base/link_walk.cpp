@@ -65,8 +65,11 @@ class Walk {
         continue;
       }
       switch (expand(at, end)) {
-        case Expanded::kNoLink: at = end; break;
-        case Expanded::kFailed: return false;
+        case Expanded::kNoLink:
+          at = end;
+          break;
+        case Expanded::kFailed:
+          return false;
         case Expanded::kLink:
           ++links;
           if (text()[0] == '/' && was_absolute_) at = 0;

@@ -3,7 +3,8 @@
 // acknowledger.hpp: which packets of one path of the peer have arrived, and when do we say so?
 //
 // An acknowledgement rides on whatever goes out next. Alone it travels only when nothing did for kAckDelayRequest or
-// kAckDelayOther, at once when the sender waits for it, when packets are missing, and every kBytesUnansweredMax of bulk.
+// kAckDelayOther, at once when the sender waits for it, when packets are missing, and every kBytesUnansweredMax of
+// bulk.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@ namespace qnet::core {
 class Acknowledger {
  public:
   static constexpr std::size_t kBytesUnansweredMax = 128 << 10;  // two batches
-  static constexpr unsigned kPromptAfterGap = 4;  // so that the sender sees the loss as soon as can be
+  static constexpr unsigned kPromptAfterGap = 4;                 // so that the sender sees the loss as soon as can be
 
   bool is_duplicate(std::uint64_t number) const { return ranges_.contains(number); }
   /// `hold_back` how long the answer may wait; nothing if the packet need not be answered.

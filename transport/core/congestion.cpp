@@ -18,7 +18,9 @@ constexpr double kCut = 0.7;
 constexpr double kRecovery = 0.1;
 constexpr Duration kQueueNoticed = std::chrono::milliseconds(1);
 
-double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 }  // namespace
 
@@ -49,8 +51,8 @@ void Congestion::on_sample(const Stamp& newest, Instant newest_sent_at, const Rt
 
   const double product = 2 * rate() * seconds(rtt.minimum()) + kBatchBytes;
   const std::size_t floor = gain_ < 1.0 ? kCapFloor : kCapAtFirst;
-  cap_bytes_ = static_cast<std::size_t>(
-      std::clamp(gain_ * product, static_cast<double>(floor), static_cast<double>(kCapMax)));
+  cap_bytes_ =
+      static_cast<std::size_t>(std::clamp(gain_ * product, static_cast<double>(floor), static_cast<double>(kCapMax)));
 }
 
 void Congestion::judge_epoch(const RttEstimator& rtt, Instant now) {

@@ -37,7 +37,7 @@ class ConnectionTable {
   std::uint32_t next_own_id_ = 1;
   IntervalSet<std::uint32_t> seen_;  // numbers that the peer has used
   std::uint32_t seen_largest_ = 0;
-  Connection* latest_ = nullptr;     // packets come in runs
+  Connection* latest_ = nullptr;  // packets come in runs
 };
 
 }  // namespace qnet::core

@@ -24,12 +24,18 @@ constexpr std::size_t kCreditFloor = 2 * wire::kMessageBytesMax;
 
 std::string_view text_of(DownReason reason) {
   switch (reason) {
-    case DownReason::kNeverSeen: return "never seen";
-    case DownReason::kSilent: return "silent";
-    case DownReason::kRefused: return "refused";
-    case DownReason::kRestarted: return "restarted";
-    case DownReason::kGoodbye: return "goodbye";
-    case DownReason::kVersion: return "no common version";
+    case DownReason::kNeverSeen:
+      return "never seen";
+    case DownReason::kSilent:
+      return "silent";
+    case DownReason::kRefused:
+      return "refused";
+    case DownReason::kRestarted:
+      return "restarted";
+    case DownReason::kGoodbye:
+      return "goodbye";
+    case DownReason::kVersion:
+      return "no common version";
   }
   return "unknown";
 }
@@ -171,11 +177,16 @@ void Engine::on_datagram(LinkId link, const Address& from, ByteView datagram, In
   }
   const ByteView payload = datagram.subspan(wire::PacketHeader::kBytes, header->payload_bytes);
   switch (header->type) {
-    case wire::PacketType::kData: return self.on_data(*header, payload, link, from, now);
+    case wire::PacketType::kData:
+      return self.on_data(*header, payload, link, from, now);
     case wire::PacketType::kHello:
-    case wire::PacketType::kHelloAck: return self.on_hello(*header, payload, link, from, now);
-    case wire::PacketType::kReset: return self.on_reset(payload, link, from, now);
-    default: ++self.context_.statistics.datagrams_malformed; return;
+    case wire::PacketType::kHelloAck:
+      return self.on_hello(*header, payload, link, from, now);
+    case wire::PacketType::kReset:
+      return self.on_reset(payload, link, from, now);
+    default:
+      ++self.context_.statistics.datagrams_malformed;
+      return;
   }
 }
 
@@ -217,8 +228,7 @@ DownReason Engine::down_reason_of(PeerId peer) const {
   return entry == nullptr ? DownReason::kNeverSeen : entry->peer->down_reason();
 }
 
-Result<ConnectionId> Engine::open_connection(PeerId peer, std::string_view policy, std::string_view link,
-                                             Instant now) {
+Result<ConnectionId> Engine::open_connection(PeerId peer, std::string_view policy, std::string_view link, Instant now) {
   implementation_->now_ = now;
   const Result<Policy> parsed = parse_policy(policy, link, implementation_->context_.links);
   if (!parsed) return fail(parsed.error());
@@ -284,8 +294,12 @@ std::optional<Event> Engine::next_event() {
   return implementation_->context_.events.pop_front();
 }
 
-std::optional<Instant> Engine::deadline() const { return implementation_->deadline(); }
-const EngineStatistics& Engine::statistics() const { return implementation_->context_.statistics; }
+std::optional<Instant> Engine::deadline() const {
+  return implementation_->deadline();
+}
+const EngineStatistics& Engine::statistics() const {
+  return implementation_->context_.statistics;
+}
 
 std::vector<PathView> Engine::paths_of(PeerId peer) const {
   std::vector<PathView> views;

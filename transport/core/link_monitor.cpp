@@ -62,7 +62,9 @@ Instant LinkMonitor::next_probe(bool is_active) const {
   return std::max(confirmed_at_, probed_at_) + interval - interval * jitter_ / 4096;
 }
 
-bool LinkMonitor::wants_probe(Instant now, bool is_active) const { return is_usable() && now >= next_probe(is_active); }
+bool LinkMonitor::wants_probe(Instant now, bool is_active) const {
+  return is_usable() && now >= next_probe(is_active);
+}
 
 std::optional<Instant> LinkMonitor::death(Duration probe_timeout) const {
   if (!is_usable()) return std::nullopt;

@@ -75,11 +75,11 @@ class LinkMonitor {
   Instant probed_at_{};
   std::optional<Instant> silent_since_;  // oldest packet since the last acknowledgement
   unsigned probes_unanswered_ = 0;
-  std::uint32_t jitter_ = 0;             // 0 to 1023: up to a quarter of the interval earlier
+  std::uint32_t jitter_ = 0;  // 0 to 1023: up to a quarter of the interval earlier
   bool is_error_refusal_ = false;
   std::optional<Instant> error_at_;
   unsigned error_probes_ = 0;
-  unsigned answers_ = 0;                 // kProbing
+  unsigned answers_ = 0;  // kProbing
   Instant first_answer_at_{};
 };
 

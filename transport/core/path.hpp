@@ -61,8 +61,8 @@ struct Path {
   bool wants_probe = false;
   bool wants_goodbye = false;
   unsigned rescue_packets = 0;
-  unsigned timeouts = 0;     // probe timeouts since the last acknowledgement
-  Instant timeout_base{};    // of the running probe timeout
+  unsigned timeouts = 0;   // probe timeouts since the last acknowledgement
+  Instant timeout_base{};  // of the running probe timeout
 
   bool is_at(LinkId via, const Address& to) const { return link == via && address == to; }
   bool may_send() const { return (congestion.can_send() || rescue_packets > 0) && !sent.is_full(); }

@@ -88,19 +88,19 @@ class Peer {
   State state_ = State::kUnknown;
   std::uint32_t epoch_ = 1;
   std::uint32_t own_index_ = 0;
-  std::uint32_t own_token_ = 0;          // in packets from the peer
-  wire::SessionTag bound_;               // the peer's tag; after a goodbye: nothing up to here is believed
+  std::uint32_t own_token_ = 0;  // in packets from the peer
+  wire::SessionTag bound_;       // the peer's tag; after a goodbye: nothing up to here is believed
   NodeId bound_node_;
   Instant bound_at_{};
   std::optional<Instant> disbelief_until_;  // after a goodbye
   std::unique_ptr<Session> session_;
 
   bool is_up_ = false;
-  bool has_been_up_ = false;             // in this session
+  bool has_been_up_ = false;  // in this session
   DownReason down_reason_ = DownReason::kNeverSeen;
-  std::optional<Instant> dead_since_;    // no path works, PeerDown not yet said
-  std::optional<Instant> lost_at_;       // PeerDown said, session kept
-  bool was_refused_ = false;             // the path that went down last was refused
+  std::optional<Instant> dead_since_;  // no path works, PeerDown not yet said
+  std::optional<Instant> lost_at_;     // PeerDown said, session kept
+  bool was_refused_ = false;           // the path that went down last was refused
 };
 
 }  // namespace qnet::core

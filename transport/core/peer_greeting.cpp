@@ -109,14 +109,13 @@ void Peer::bind(const wire::Hello& hello, std::uint8_t version, Instant now) {
   bound_at_ = now;
   disbelief_until_.reset();
   own_token_ = session_token(own_index_, bound_);
-  session_ = std::make_unique<Session>(
-      context_, paths_,
-      SessionTerms{.peer = id_,
-                   .incarnation = Incarnation{bound_.incarnation},
-                   .version = version,
-                   .token = session_token(hello.session, own_tag()),
-                   .connection_credit_bytes = hello.connection_credit_bytes,
-                   .session_credit_bytes = hello.session_credit_bytes});
+  session_ = std::make_unique<Session>(context_, paths_,
+                                       SessionTerms{.peer = id_,
+                                                    .incarnation = Incarnation{bound_.incarnation},
+                                                    .version = version,
+                                                    .token = session_token(hello.session, own_tag()),
+                                                    .connection_credit_bytes = hello.connection_credit_bytes,
+                                                    .session_credit_bytes = hello.session_credit_bytes});
   state_ = State::kBound;
 }
 

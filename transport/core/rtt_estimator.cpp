@@ -31,7 +31,9 @@ Duration RttEstimator::minimum() const {
   return least == Duration::max() ? smoothed_ : least;
 }
 
-Duration RttEstimator::overtaken_after() const { return std::max(std::max(smoothed_, latest_) * 9 / 8, kOvertakenFloor); }
+Duration RttEstimator::overtaken_after() const {
+  return std::max(std::max(smoothed_, latest_) * 9 / 8, kOvertakenFloor);
+}
 
 Duration RttEstimator::probe_timeout(unsigned unanswered) const {
   const Duration base = smoothed_ + std::max(4 * variation_, kVariationFloor) + kAckDelayOther;

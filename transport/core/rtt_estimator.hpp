@@ -41,8 +41,8 @@ class RttEstimator {
   Duration smoothed_ = kRoundTripAtFirst;
   Duration variation_ = kRoundTripAtFirst / 2;
   Duration latest_ = kRoundTripAtFirst;
-  Duration minimum_now_ = Duration::max();       // of the window that is running
-  Duration minimum_before_ = Duration::max();    // of the window before
+  Duration minimum_now_ = Duration::max();     // of the window that is running
+  Duration minimum_before_ = Duration::max();  // of the window before
   Instant window_since_{};
 };
 

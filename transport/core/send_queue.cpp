@@ -16,7 +16,11 @@ SendQueue::Next SendQueue::next_piece(const SendCredit& session, Piece& piece) c
     while (!has_again(messages_[i])) ++i;
     const Message& message = messages_[i];
     const auto range = message.is_lost_whole ? IntervalSet<std::uint32_t>::Interval{} : message.again.front();
-    piece = {first_ + static_cast<std::uint32_t>(i), range.begin, message.size, message.priority, false,
+    piece = {first_ + static_cast<std::uint32_t>(i),
+             range.begin,
+             message.size,
+             message.priority,
+             false,
              message.body.view().subspan(range.begin, range.end - range.begin)};
     return Next::kPiece;
   }
@@ -26,7 +30,11 @@ SendQueue::Next SendQueue::next_piece(const SendCredit& session, Piece& piece) c
     if (!credit_.may_start(message.size)) return Next::kNothing;
     if (!session.may_start(message.size)) return Next::kNeedsSessionCredit;
   }
-  piece = {first_ + unsent_, message.next_offset, message.size, message.priority, true,
+  piece = {first_ + unsent_,
+           message.next_offset,
+           message.size,
+           message.priority,
+           true,
            message.body.view().subspan(message.next_offset)};
   return Next::kPiece;
 }
@@ -92,7 +100,8 @@ bool SendQueue::on_lost(std::uint32_t message, std::uint32_t offset, std::uint32
     found->is_lost_whole = true;
   } else {
     found->again.insert(offset, offset + length);
-    for (std::size_t i = 0; i < found->acked.count(); ++i) found->again.erase(found->acked[i].begin, found->acked[i].end);
+    for (std::size_t i = 0; i < found->acked.count(); ++i)
+      found->again.erase(found->acked[i].begin, found->acked[i].end);
   }
   if (!had_again && has_again(*found)) ++again_count_;
   return has_again(*found);

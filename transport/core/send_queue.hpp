@@ -71,8 +71,8 @@ class SendQueue {
   static bool has_again(const Message& message) { return message.is_lost_whole || !message.again.empty(); }
 
   RingQueue<Message> messages_;
-  std::uint32_t first_ = 0;      // sequence number of messages_[0]
-  std::uint32_t unsent_ = 0;     // index of the first message with bytes that were never sent
+  std::uint32_t first_ = 0;        // sequence number of messages_[0]
+  std::uint32_t unsent_ = 0;       // index of the first message with bytes that were never sent
   std::uint32_t again_count_ = 0;  // messages with lost pieces
   SendCredit credit_;
 };

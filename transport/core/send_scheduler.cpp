@@ -31,7 +31,7 @@ void SendScheduler::remove(Connection& connection) {
 
 void SendScheduler::enqueue(Connection& connection) {
   if (connection.turn == Turn::kUrgent || connection.turn == Turn::kBulk) return;
-  remove(connection);  // Parked: a lost piece needs no credit.
+  remove(connection);                 // Parked: a lost piece needs no credit.
   append(connection, Turn::kUrgent);  // next() knows better, when it looks.
 }
 
@@ -40,12 +40,15 @@ Connection* SendScheduler::next(const SendCredit& session, SendQueue::Piece& pie
     Connection* connection = urgent_.head != nullptr ? urgent_.head : bulk_.head;
     if (connection == nullptr) return nullptr;
     switch (connection->send.next_piece(session, piece)) {
-      case SendQueue::Next::kNothing: remove(*connection); continue;
+      case SendQueue::Next::kNothing:
+        remove(*connection);
+        continue;
       case SendQueue::Next::kNeedsSessionCredit:
         remove(*connection);
         append(*connection, Turn::kNoSessionCredit);
         continue;
-      case SendQueue::Next::kPiece: break;
+      case SendQueue::Next::kPiece:
+        break;
     }
     const Turn turn = piece.total <= kUrgentBytesMax ? Turn::kUrgent : Turn::kBulk;
     if (turn == connection->turn) return connection;

@@ -30,7 +30,9 @@ void SentPackets::add_frame(const FrameRecord& frame) {
   ++next_frame_;
 }
 
-void SentPackets::rollback() { next_frame_ = frames_committed_; }
+void SentPackets::rollback() {
+  next_frame_ = frames_committed_;
+}
 
 void SentPackets::commit(std::size_t bytes, bool must_be_acked, Instant now, Congestion& congestion) {
   if (next_number_ - base_ >= packets_.size()) grow_packets();

@@ -25,7 +25,7 @@ namespace qnet::core {
 /// One frame that must be acknowledged. What it says beyond this is read from the state when it goes out again.
 struct FrameRecord {
   wire::FrameType type = wire::FrameType::kPing;
-  bool is_own = false;           // kData, kCredit, kClose: the connection was opened by us
+  bool is_own = false;  // kData, kCredit, kClose: the connection was opened by us
   std::uint32_t connection = 0;
   std::uint32_t message = 0;
   std::uint32_t offset = 0;
@@ -99,11 +99,11 @@ class SentPackets {
   void declare_lost(std::uint64_t number, Congestion& congestion, FrameSink& sink);
   void look_among_lost(const wire::AckFrame& ack, Instant now, FrameSink& sink);
 
-  std::vector<Packet> packets_;     // ring, by number
+  std::vector<Packet> packets_;      // ring, by number
   std::vector<FrameRecord> frames_;  // ring, by index
   std::uint64_t base_ = 1;           // everything below is settled
   std::uint64_t next_number_ = 1;
-  std::uint64_t first_frame_ = 0;    // of packet base_
+  std::uint64_t first_frame_ = 0;  // of packet base_
   std::uint64_t next_frame_ = 0;
   std::uint64_t frames_committed_ = 0;
   std::uint64_t largest_acked_ = 0;

@@ -26,9 +26,9 @@ namespace qnet::core {
 /// What the handshake has found out.
 struct SessionTerms {
   PeerId peer;
-  Incarnation incarnation;      // of the peer
+  Incarnation incarnation;  // of the peer
   std::uint8_t version = 0;
-  std::uint32_t token = 0;      // in packets to the peer
+  std::uint32_t token = 0;                    // in packets to the peer
   std::uint64_t connection_credit_bytes = 0;  // granted by the peer
   std::uint64_t session_credit_bytes = 0;
 };
@@ -48,7 +48,8 @@ class Session final : private FrameSink {
   void close_connection(ConnectionId id);
   Status send(ConnectionId id, bool is_own, std::uint8_t priority, Buffer body, Instant now);
 
-  /// `arrival` our path that leads to where the packet came from. False if the packet is malformed or against the rules.
+  /// `arrival` our path that leads to where the packet came from. False if the packet is malformed or against the
+  /// rules.
   bool on_packet(const wire::PacketHeader& header, ByteView payload, const Path& arrival, Instant now);
   bool has_heard_goodbye() const { return has_heard_goodbye_; }
 
@@ -116,7 +117,7 @@ class Session final : private FrameSink {
   std::array<Acknowledger, kPathsMax> acknowledgers_;  // by the peer's path number
   unsigned acks_pending_ = 0;                          // bit set of acknowledgers_
   Path* last_path_ = nullptr;
-  std::size_t awaiting_ = 0;                           // connections that await a reply
+  std::size_t awaiting_ = 0;  // connections that await a reply
   Instant active_until_{};
   bool has_heard_goodbye_ = false;
 };

@@ -31,26 +31,35 @@ bool Session::apply(const wire::FrameView& view, std::optional<Duration>& hold_b
   Duration patience = kAckDelayOther;
   bool is_right = true;
   switch (view.type) {
-    case wire::FrameType::kAck: return apply_ack(*wire::decode_ack(view.body), now);
+    case wire::FrameType::kAck:
+      return apply_ack(*wire::decode_ack(view.body), now);
     case wire::FrameType::kData: {
       const wire::DataFrame data = *wire::decode_data(view.body);
       if (data.direction == wire::Direction::kRequest) patience = kAckDelayRequest;
       is_right = apply_data(data, now);
       break;
     }
-    case wire::FrameType::kCredit: apply_credit(*wire::decode_credit(view.body)); break;
-    case wire::FrameType::kClose: is_right = apply_close(*wire::decode_close(view.body)); break;
-    case wire::FrameType::kPing: patience = Duration::zero(); break;
-    case wire::FrameType::kGoodbye: has_heard_goodbye_ = true; break;
+    case wire::FrameType::kCredit:
+      apply_credit(*wire::decode_credit(view.body));
+      break;
+    case wire::FrameType::kClose:
+      is_right = apply_close(*wire::decode_close(view.body));
+      break;
+    case wire::FrameType::kPing:
+      patience = Duration::zero();
+      break;
+    case wire::FrameType::kGoodbye:
+      has_heard_goodbye_ = true;
+      break;
   }
   hold_back = hold_back ? std::min(*hold_back, patience) : patience;
   return is_right;
 }
 
 Connection* Session::accept(std::uint32_t id, bool& is_violation) {
-  return connections_.find_or_accept(
-      id, SendCredit(terms_.connection_credit_bytes, kConnectionOverrunBytes),
-      ReceiveCredit(context_.config.connection_credit_bytes, kConnectionOverrunBytes), is_violation);
+  return connections_.find_or_accept(id, SendCredit(terms_.connection_credit_bytes, kConnectionOverrunBytes),
+                                     ReceiveCredit(context_.config.connection_credit_bytes, kConnectionOverrunBytes),
+                                     is_violation);
 }
 
 bool Session::apply_data(const wire::DataFrame& frame, Instant now) {
@@ -62,9 +71,13 @@ bool Session::apply_data(const wire::DataFrame& frame, Instant now) {
     return !is_violation;
   }
   switch (connection->receive.on_piece(frame, receive_credit_)) {
-    case ReceiveQueue::Verdict::kViolation: return false;
-    case ReceiveQueue::Verdict::kDuplicate: ++context_.statistics.frames_duplicate; return true;
-    case ReceiveQueue::Verdict::kNew: break;
+    case ReceiveQueue::Verdict::kViolation:
+      return false;
+    case ReceiveQueue::Verdict::kDuplicate:
+      ++context_.statistics.frames_duplicate;
+      return true;
+    case ReceiveQueue::Verdict::kNew:
+      break;
   }
   active_until_ = now + kActiveAfter;
   deliver(*connection);

@@ -25,7 +25,9 @@ inline void get_field(Reader& in, NodeId& id) {
   const ByteView raw = in.take(id.bytes.size());
   if (!raw.empty()) std::memcpy(id.bytes.data(), raw.data(), raw.size());
 }
-inline void put_field(Writer& out, const NodeId& id) { out.put_raw(id.bytes); }
+inline void put_field(Writer& out, const NodeId& id) {
+  out.put_raw(id.bytes);
+}
 
 /// Bits of Hello::features. None exist yet; a feature is used when both sides have its bit.
 inline constexpr std::uint64_t kFeatures = 0;
@@ -43,12 +45,12 @@ struct SessionTag {
 
 /// Body of kHello and kHelloAck.
 struct Hello {
-  std::uint8_t version_lowest = 0;   // protocol versions the sender speaks
+  std::uint8_t version_lowest = 0;  // protocol versions the sender speaks
   std::uint8_t version_highest = 0;
-  std::uint8_t path = 0;             // the sender's numbering
+  std::uint8_t path = 0;  // the sender's numbering
   std::uint8_t reserved = 0;
   std::uint64_t features = 0;
-  std::uint64_t cluster = 0;         // 0: any
+  std::uint64_t cluster = 0;  // 0: any
   NodeId node;
   SessionTag own;                    // the sender's end
   SessionTag target;                 // the receiver's end, as the sender knows it; none if it does not

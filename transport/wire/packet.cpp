@@ -29,7 +29,9 @@ void put_head(MutableBytes output, FrameType type, std::size_t body_bytes) {
   store(output, 2, static_cast<std::uint16_t>(body_bytes));
 }
 
-bool is_direction(std::uint8_t value) { return value == 1 || value == 2; }
+bool is_direction(std::uint8_t value) {
+  return value == 1 || value == 2;
+}
 
 bool is_known(std::uint8_t type) {
   return type >= static_cast<std::uint8_t>(FrameType::kData) && type <= static_cast<std::uint8_t>(FrameType::kGoodbye);
@@ -130,22 +132,21 @@ std::size_t put_frame(const DataFrame& frame, MutableBytes output) {
 
 bool FrameReader::next(FrameView& frame) {
   while (!has_failed_ && !rest_.empty()) {
-    if (rest_.size() < kFrameHeadBytes) break;
+    has_failed_ = true;  // Until the frame turns out to be one.
+    if (rest_.size() < kFrameHeadBytes) return false;
     const auto type = load<std::uint8_t>(rest_, 0);
     const auto flags = load<std::uint8_t>(rest_, 1);
     const std::size_t body_bytes = load<std::uint16_t>(rest_, 2);
     const std::size_t frame_bytes = kFrameHeadBytes + padded_to_4(body_bytes);
-    if (frame_bytes > rest_.size()) break;
+    if (frame_bytes > rest_.size()) return false;
+    if (!is_known(type) && (flags & kFrameSkippable) == 0) return false;
     frame.body = rest_.subspan(kFrameHeadBytes, body_bytes);
     rest_ = rest_.subspan(frame_bytes);
-    if (is_known(type)) {
-      frame.type = static_cast<FrameType>(type);
-      return true;
-    }
-    if ((flags & kFrameSkippable) == 0) break;
-    if (rest_.empty()) return false;
+    has_failed_ = false;
+    if (!is_known(type)) continue;
+    frame.type = static_cast<FrameType>(type);
+    return true;
   }
-  has_failed_ = has_failed_ || !rest_.empty();
   return false;
 }
 
@@ -223,12 +224,24 @@ bool are_frames_valid(ByteView payload) {
   while (frames.next(frame)) {
     bool is_valid = false;
     switch (frame.type) {
-      case FrameType::kData: is_valid = decode_data(frame.body).has_value(); break;
-      case FrameType::kAck: is_valid = decode_ack(frame.body).has_value(); break;
-      case FrameType::kCredit: is_valid = decode_credit(frame.body).has_value(); break;
-      case FrameType::kClose: is_valid = decode_close(frame.body).has_value(); break;
-      case FrameType::kPing: is_valid = frame.body.empty(); break;
-      case FrameType::kGoodbye: is_valid = frame.body.size() == 4; break;
+      case FrameType::kData:
+        is_valid = decode_data(frame.body).has_value();
+        break;
+      case FrameType::kAck:
+        is_valid = decode_ack(frame.body).has_value();
+        break;
+      case FrameType::kCredit:
+        is_valid = decode_credit(frame.body).has_value();
+        break;
+      case FrameType::kClose:
+        is_valid = decode_close(frame.body).has_value();
+        break;
+      case FrameType::kPing:
+        is_valid = frame.body.empty();
+        break;
+      case FrameType::kGoodbye:
+        is_valid = frame.body.size() == 4;
+        break;
     }
     if (!is_valid) return false;
   }

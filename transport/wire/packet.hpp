@@ -39,7 +39,7 @@ enum class PacketType : std::uint8_t {
   kData = 1,
   kHello = 2,
   kHelloAck = 3,
-  kCookie = 4,    // reserved
+  kCookie = 4,  // reserved
   kReset = 5,
   kDiscover = 6,  // reserved
   kOffer = 7,     // reserved
@@ -88,7 +88,9 @@ enum class FrameType : std::uint8_t {
 inline constexpr std::uint8_t kFrameSkippable = 0x01;
 inline constexpr std::size_t kFrameHeadBytes = 4;
 
-constexpr std::size_t padded_to_4(std::size_t size_bytes) { return (size_bytes + 3) & ~std::size_t{3}; }
+constexpr std::size_t padded_to_4(std::size_t size_bytes) {
+  return (size_bytes + 3) & ~std::size_t{3};
+}
 
 /// Which of the two streams of a connection: from the side that opened it, or back.
 enum class Direction : std::uint8_t { kRequest = 1, kReply = 2 };
@@ -100,7 +102,7 @@ struct DataFrame {
   std::uint32_t connection = 0;
   std::uint32_t message = 0;  // sequence number in its stream
   std::uint32_t offset = 0;
-  std::uint32_t total = 0;    // bytes of the whole message, at most kMessageBytesMax
+  std::uint32_t total = 0;  // bytes of the whole message, at most kMessageBytesMax
   Direction direction = Direction::kRequest;
   std::uint8_t priority = 0;
   ByteView piece;
@@ -119,7 +121,7 @@ struct AckFrame {
   static constexpr std::size_t kBodyBytesMin = 16;
 
   std::uint64_t largest = 0;
-  std::uint32_t echo_us = 0;  // timestamp_us of packet `largest`
+  std::uint32_t echo_us = 0;   // timestamp_us of packet `largest`
   std::uint16_t delay_us = 0;  // how long the answer was held back
   std::uint8_t path = 0;
   std::uint8_t range_count = 0;
@@ -132,7 +134,7 @@ struct AckFrame {
 struct CreditFrame {
   static constexpr std::size_t kFrameBytes = 20;
 
-  std::uint32_t connection = 0;  // 0: the whole session
+  std::uint32_t connection = 0;               // 0: the whole session
   Direction direction = Direction::kRequest;  // of the messages that are allowed
   std::uint64_t limit_bytes = 0;
 };

@@ -157,6 +157,28 @@ TEST_F(AgentPairTest, ALostPeerIsAnErrorAtOnceAndItsHandlesAreStaleAfterwards) {
   EXPECT_EQ(client.call(Opcode::kGetAttributes, "b", wire::GetAttributesRequest{.path = "/"}).code(), 0);
 }
 
+/// The first second of an agent: its peers have not been heard of yet, which is no reason to fail.
+TEST_F(AgentPairTest, AFirstRequestWaitsForTheFirstContact) {
+  a_->signal(SIGTERM);
+  a_->wait_for_end();
+  a_ = start("a");
+  a_->wait_for(" ready ");
+  EXPECT_EQ(this->client().call(Opcode::kGetAttributes, "b", wire::GetAttributesRequest{.path = "/"}).code(), 0);
+}
+
+TEST_F(AgentPairTest, AFirstRequestToANodeThatIsNotThereFailsInBoundedTime) {
+  for (const auto& agent : {a_.get(), b_.get()}) {
+    agent->signal(SIGKILL);
+    agent->wait_for_end();
+  }
+  a_ = start("a");
+  a_->wait_for(" ready ");
+  RawClient client = this->client();
+  const auto asked_at = std::chrono::steady_clock::now();
+  EXPECT_EQ(client.call(Opcode::kGetAttributes, "b", wire::GetAttributesRequest{.path = "/"}).code(), EHOSTDOWN);
+  EXPECT_LT(std::chrono::steady_clock::now() - asked_at, std::chrono::seconds(5));
+}
+
 TEST_F(AgentPairTest, AGoodbyeFailsWhatWaitsAndLeavesNoTrace) {
   ASSERT_EQ(mkfifo(file("fifo").c_str(), 0644), 0);
   RawClient waiting = this->client();

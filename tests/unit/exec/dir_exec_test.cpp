@@ -83,9 +83,9 @@ TEST_F(DirExecTest, EntriesCarryInodeTypeAndTheLongestName) {
     EXPECT_EQ(entry.inode, found.st_ino);
     EXPECT_EQ(entry.type, DT_REG);
   }
-  EXPECT_EQ(error_of(wire::Opcode::kReadDirectory, wire::ReadDirectoryRequest{512},
-                     {me_.must_open(path(longest), O_RDONLY)}),
-            ENOTDIR);
+  EXPECT_EQ(
+      error_of(wire::Opcode::kReadDirectory, wire::ReadDirectoryRequest{512}, {me_.must_open(path(longest), O_RDONLY)}),
+      ENOTDIR);
 }
 
 TEST_F(DirExecTest, MakesMovesAndRemoves) {
@@ -166,7 +166,8 @@ TEST_F(DirExecTest, ChangesThroughAHandleAreThoseOfTheFCalls) {
   EXPECT_EQ(error_of(wire::Opcode::kChangeMode, by_empty_path, {only_path}), 0);
   EXPECT_EQ(me_.ask<op::GetAttributes>({.path = path("f")})->mode & 07777, 0611U);
   EXPECT_EQ(error_of(wire::Opcode::kTruncate, wire::TruncateRequest{.length_bytes = 2, .path = ""}, {file}), 0);
-  EXPECT_EQ(error_of(wire::Opcode::kTruncate, wire::TruncateRequest{.length_bytes = 2, .path = ""}, {only_path}), EBADF);
+  EXPECT_EQ(error_of(wire::Opcode::kTruncate, wire::TruncateRequest{.length_bytes = 2, .path = ""}, {only_path}),
+            EBADF);
   const wire::ChangeTimesRequest times{.accessed = {7, 0}, .modified = {8, 0}, .path = ""};
   EXPECT_EQ(error_of(wire::Opcode::kChangeTimes, times, {file}), 0);
   EXPECT_EQ(me_.ask<op::GetAttributes>({.path = ""}, {file})->modified.seconds, 8);

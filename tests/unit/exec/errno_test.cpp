@@ -27,9 +27,9 @@ class ErrnoTest : public ExecTest {
     ::symlink("loop", path("loop").c_str());
     std::vector<std::string> names = {"/", "/etc", "/proc/self/mem", "/proc/1/nothing", "/dev/null", "/proc/nothing"};
     for (const char* name :
-         {"dir", "dir/", "dir/.", "dir/..", "dir/x", "dir/x/", "full", "full/", "file", "file/", "file/x", "executable",
-          "fifo", "link", "link/", "dirlink", "dirlink/", "dirlink/x", "broken", "broken/", "broken/x", "loop", "loop/x",
-          "nothing", "nothing/", "nothing/x", "."}) {
+         {"dir",    "dir/",    "dir/.",      "dir/..", "dir/x",  "dir/x/",  "full",     "full/",     "file",
+          "file/",  "file/x",  "executable", "fifo",   "link",   "link/",   "dirlink",  "dirlink/",  "dirlink/x",
+          "broken", "broken/", "broken/x",   "loop",   "loop/x", "nothing", "nothing/", "nothing/x", "."}) {
       names.push_back(path(name));
     }
     names.push_back(path(std::string(255, 'n')));
@@ -77,10 +77,10 @@ class ErrnoTest : public ExecTest {
 };
 
 TEST_F(ErrnoTest, Open) {
-  for (const int flags : {O_RDONLY | O_NONBLOCK, O_WRONLY | O_NONBLOCK, O_RDWR | O_NONBLOCK | O_CREAT,
-                          O_WRONLY | O_NONBLOCK | O_CREAT | O_EXCL, O_RDONLY | O_DIRECTORY,
-                          O_RDONLY | O_NONBLOCK | O_NOFOLLOW, O_PATH, O_PATH | O_NOFOLLOW, O_TMPFILE | O_RDWR,
-                          O_RDONLY | O_NONBLOCK | O_CREAT | O_DIRECTORY}) {
+  for (const int flags :
+       {O_RDONLY | O_NONBLOCK, O_WRONLY | O_NONBLOCK, O_RDWR | O_NONBLOCK | O_CREAT,
+        O_WRONLY | O_NONBLOCK | O_CREAT | O_EXCL, O_RDONLY | O_DIRECTORY, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, O_PATH,
+        O_PATH | O_NOFOLLOW, O_TMPFILE | O_RDWR, O_RDONLY | O_NONBLOCK | O_CREAT | O_DIRECTORY}) {
     SCOPED_TRACE(flags);
     compare_open(flags);
   }
@@ -171,7 +171,8 @@ TEST_F(ErrnoTest, NamesThatGo) {
           return wire::UnlinkRequest{.flags = 0, .path = target_};
         });
   }
-  for (const unsigned flags : {0U, static_cast<unsigned>(RENAME_NOREPLACE), static_cast<unsigned>(RENAME_EXCHANGE), 99U}) {
+  for (const unsigned flags :
+       {0U, static_cast<unsigned>(RENAME_NOREPLACE), static_cast<unsigned>(RENAME_EXCHANGE), 99U}) {
     for (const char* other : {"file", "dir", "full", "new"}) {
       if (flags != 0 && std::string_view(other) != "file") continue;
       compare(

@@ -77,8 +77,7 @@ Answer<Message> to_answer(Reply reply) {
 /// One client of an executor, acting as one caller.
 class Client {
  public:
-  Client(Executor& executor, std::uint64_t id, wire::Caller caller)
-      : executor_(executor), id_{id}, caller_(caller) {}
+  Client(Executor& executor, std::uint64_t id, wire::Caller caller) : executor_(executor), id_{id}, caller_(caller) {}
 
   template <class Message>
   Pending start(wire::Opcode opcode, const Message& message, On on = {}) {
@@ -162,10 +161,10 @@ class Client {
 
 template <class Message>
 struct OpcodeOf;
-#define QNET_OPCODE_ROW_kOwner(Name)                                    \
-  template <>                                                           \
-  struct OpcodeOf<op::Name> {                                           \
-    static constexpr wire::Opcode kOpcode = wire::Opcode::k##Name;      \
+#define QNET_OPCODE_ROW_kOwner(Name)                               \
+  template <>                                                      \
+  struct OpcodeOf<op::Name> {                                      \
+    static constexpr wire::Opcode kOpcode = wire::Opcode::k##Name; \
   };
 #define QNET_OPCODE_ROW_kAgent(Name)
 #define QNET_OPERATION(number, Name, where) QNET_OPCODE_ROW_##where(Name)

@@ -208,8 +208,7 @@ TEST_F(LockTest, FlockBelongsToTheHandle) {
   const auto mine = open(me_), far = open(other_node_);
   EXPECT_EQ(me_.flock(mine, LOCK_EX), 0);
   EXPECT_EQ(other_node_.flock(far, LOCK_SH | LOCK_NB), EWOULDBLOCK);
-  Pending waiting =
-      other_node_.start(wire::Opcode::kLockWhole, wire::LockWholeRequest{.operation = LOCK_SH}, {far});
+  Pending waiting = other_node_.start(wire::Opcode::kLockWhole, wire::LockWholeRequest{.operation = LOCK_SH}, {far});
   ASSERT_TRUE(comes_true([] { return count_threads_in(SYS_flock) == 1; }));
   EXPECT_EQ(me_.flock(mine, LOCK_UN), 0);
   EXPECT_EQ(waiting.get().error, 0);

@@ -64,7 +64,8 @@ TEST_F(WaitTest, ManyReadersCostNoThreads) {
   for (int i = 0; i < 100; ++i) readers.push_back(me_.start_read(fifo, 1));
   EXPECT_EQ(me_.write(fifo, std::string(100, 'x')), 100);
   for (Pending& reader : readers) EXPECT_EQ(Client::text_of(reader.get()), "x");
-  EXPECT_LE(executor_.statistics().workers, std::max<std::uint64_t>(workers, 2 * std::thread::hardware_concurrency() + 4));
+  EXPECT_LE(executor_.statistics().workers,
+            std::max<std::uint64_t>(workers, 2 * std::thread::hardware_concurrency() + 4));
 }
 
 TEST_F(WaitTest, CancelEndsARead) {
@@ -87,8 +88,8 @@ TEST_F(WaitTest, NonblockingReadsAndWritesDoNotWait) {
   EXPECT_EQ(me_.start_read(fifo, 1).get().error, EAGAIN);
   EXPECT_EQ(me_.ask<op::SetFlags>({.flags = 0}, {fifo}).error, 0);
   EXPECT_EQ(me_.start_read(fifo, 1, -1, /*may_block=*/false).get().error, EAGAIN);
-  const auto written = to_answer<wire::WriteReply>(
-      me_.start_write(fifo, std::string(200'000, 'x'), -1, /*may_block=*/false).get());
+  const auto written =
+      to_answer<wire::WriteReply>(me_.start_write(fifo, std::string(200'000, 'x'), -1, /*may_block=*/false).get());
   EXPECT_EQ(written->written_bytes, 65536U);
   EXPECT_EQ(me_.start_write(fifo, "y", -1, false).get().error, EAGAIN);
   EXPECT_EQ(me_.read(fifo, 1, 0), "errno " + std::to_string(ESPIPE));
@@ -235,10 +236,8 @@ TEST(ExecutorEndTest, EndsWithEverythingStillWaiting) {
     const auto second = client.must_open(folder + "/p", O_RDWR);
     for (int i = 0; i < 10; ++i) {
       pending.push_back(client.start_read(fifo, 1));
-      pending.push_back(
-          client.start(wire::Opcode::kOpen, wire::OpenRequest{.flags = O_RDONLY, .path = folder + "/q"}));
-      pending.push_back(
-          client.start(wire::Opcode::kLockWhole, wire::LockWholeRequest{.operation = LOCK_EX}, {second}));
+      pending.push_back(client.start(wire::Opcode::kOpen, wire::OpenRequest{.flags = O_RDONLY, .path = folder + "/q"}));
+      pending.push_back(client.start(wire::Opcode::kLockWhole, wire::LockWholeRequest{.operation = LOCK_EX}, {second}));
       pending.push_back(
           client.start(wire::Opcode::kPoll, wire::PollRequest{.events = POLLIN, .timeout_ms = 60'000}, {fifo}));
     }

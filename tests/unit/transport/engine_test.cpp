@@ -29,7 +29,8 @@ class EngineTest : public ::testing::Test {
   EngineTest() {
     NodeId id;
     id.bytes[0] = std::byte{1};
-    engine_ = std::make_unique<Engine>(LocalNode{id, "a", Incarnation{100}}, EngineConfig{}, [this] { return random_(); });
+    engine_ =
+        std::make_unique<Engine>(LocalNode{id, "a", Incarnation{100}}, EngineConfig{}, [this] { return random_(); });
     engine_->add_link({"en0", 1200, false});
     there_.size_bytes = 1;
     peer_ = *engine_->add_peer("b", now_);
@@ -286,9 +287,9 @@ TEST_F(EngineTest, ASteadySmallCallIsTwoPackets) {
     reply.direction = wire::Direction::kReply;
     reply.piece = as_bytes("answer");
     ++answered;
-    give_frames(wire::AckFrame{.largest = answered, .range_count = 1,
-                               .ranges = {{{0, static_cast<std::uint16_t>(answered)}}}},
-                reply);
+    give_frames(
+        wire::AckFrame{.largest = answered, .range_count = 1, .ranges = {{{0, static_cast<std::uint16_t>(answered)}}}},
+        reply);
     ASSERT_TRUE(take().empty()) << "the next request acknowledges the reply";
   }
   EXPECT_EQ(engine_->statistics().messages_delivered, 100u);
@@ -310,8 +311,10 @@ TEST_F(EngineTest, NoiseInAnEstablishedSessionDoesNoHarm) {
   for (int i = 0; i < 20000; ++i) {
     std::vector<std::byte> payload(4 * (noise() % 20));
     for (std::byte& b : payload) b = static_cast<std::byte>(noise() % 3 == 0 ? noise() % 8 : 0);
-    give({.session = session_token(engine_index_, hello_.own), .number = ++number_,
-          .path = static_cast<std::uint8_t>(noise() % 10)}, payload);
+    give({.session = session_token(engine_index_, hello_.own),
+          .number = ++number_,
+          .path = static_cast<std::uint8_t>(noise() % 10)},
+         payload);
     static_cast<void>(take());
     static_cast<void>(events());
   }

@@ -52,7 +52,10 @@ TEST(PacketTest, GoldenHeader) {
   header.timestamp_us = 0xcafe;
   std::vector<std::byte> packet(PacketHeader::kBytes + 2);
   encode_header(header, packet);
-  EXPECT_EQ(hex(packet), "1e013000d4c3b2a18877665544332211" "03000200feca0000" "0000");
+  EXPECT_EQ(hex(packet),
+            "1e013000d4c3b2a18877665544332211"
+            "03000200feca0000"
+            "0000");
   const Result<PacketHeader> decoded = decode_header(packet);
   ASSERT_TRUE(decoded.has_value());
   EXPECT_EQ(*decoded, header);
@@ -67,11 +70,33 @@ TEST(PacketTest, GoldenFrames) {
   data.direction = Direction::kReply;
   data.priority = 10;
   data.piece = as_bytes("abc");
-  EXPECT_EQ(hex(bytes_of(data)), "01001700" "05000000" "06000000" "02000000" "09000000" "020a0000" "61626300");
-  EXPECT_EQ(hex(bytes_of(sample_ack())), "02001800" "6400000000000000" "04030201" "0700" "01" "02" "00000a00" "03000500");
+  EXPECT_EQ(hex(bytes_of(data)),
+            "01001700"
+            "05000000"
+            "06000000"
+            "02000000"
+            "09000000"
+            "020a0000"
+            "61626300");
+  EXPECT_EQ(hex(bytes_of(sample_ack())),
+            "02001800"
+            "6400000000000000"
+            "04030201"
+            "0700"
+            "01"
+            "02"
+            "00000a00"
+            "03000500");
   EXPECT_EQ(hex(bytes_of(CreditFrame{5, Direction::kRequest, 0x10000})),
-            "03001000" "05000000" "01000000" "0000010000000000");
-  EXPECT_EQ(hex(bytes_of(CloseFrame{5, Direction::kReply, 3})), "04000c00" "05000000" "02000000" "03000000");
+            "03001000"
+            "05000000"
+            "01000000"
+            "0000010000000000");
+  EXPECT_EQ(hex(bytes_of(CloseFrame{5, Direction::kReply, 3})),
+            "04000c00"
+            "05000000"
+            "02000000"
+            "03000000");
   EXPECT_EQ(hex(bytes_of(PingFrame{})), "05000000");
   EXPECT_EQ(hex(bytes_of(GoodbyeFrame{})), "0600040000000000");
 }
@@ -134,8 +159,9 @@ TEST(PacketTest, RefusesWhatCannotBe) {
 }
 
 TEST(PacketTest, UnknownFramesAreSkippedOnlyWithTheFlag) {
-  std::vector<std::byte> payload = {std::byte{99}, std::byte{kFrameSkippable}, std::byte{1}, std::byte{0},
-                                    std::byte{7},  std::byte{0},               std::byte{0}, std::byte{0}};
+  std::vector<std::byte> payload = {
+      std::byte{99}, std::byte{kFrameSkippable}, std::byte{1}, std::byte{0}, std::byte{7}, std::byte{0}, std::byte{0},
+      std::byte{0}};
   EXPECT_TRUE(are_frames_valid(payload));
   payload[1] = std::byte{0};
   EXPECT_FALSE(are_frames_valid(payload));
@@ -174,9 +200,21 @@ TEST(ControlTest, GoldenHello) {
   const Result<ByteView> bytes = encode(hello, room);
   ASSERT_TRUE(bytes.has_value());
   EXPECT_EQ(hex(*bytes),
-            "01020300" "0400000000000000" "0500000000000000" "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
-            "0600000000000000" "07000000" "0800000000000000" "09000000" "0a000000" "0b00000000000000" "0c000000"
-            "0d000000" "0e00000000000000" "0f00000000000000" "010062");
+            "01020300"
+            "0400000000000000"
+            "0500000000000000"
+            "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
+            "0600000000000000"
+            "07000000"
+            "0800000000000000"
+            "09000000"
+            "0a000000"
+            "0b00000000000000"
+            "0c000000"
+            "0d000000"
+            "0e00000000000000"
+            "0f00000000000000"
+            "010062");
   const Result<Hello> decoded = decode<Hello>(*bytes);
   ASSERT_TRUE(decoded.has_value());
   EXPECT_EQ(decoded->own, hello.own);

@@ -192,8 +192,7 @@ class SentPacketsTest : public ::testing::Test {
  protected:
   void send(int count) {
     for (int i = 0; i < count; ++i) {
-      sent_.add_frame({.type = wire::FrameType::kData,
-                       .connection = static_cast<std::uint32_t>(sent_.next_number())});
+      sent_.add_frame({.type = wire::FrameType::kData, .connection = static_cast<std::uint32_t>(sent_.next_number())});
       sent_.commit(1000, true, now_, congestion_);
     }
   }
