@@ -12,6 +12,7 @@
 
 #include <cstring>
 
+#include "preload/descriptor_path.hpp"
 #include "preload/environment.hpp"
 #include "preload/libc.hpp"
 #include "preload/remote_call.hpp"
@@ -28,16 +29,6 @@ std::size_t count_of(char* const* list) {
   while (list != nullptr && list[count] != nullptr) ++count;
   return count;
 }
-
-/// "/proc/self/fd/N"
-struct DescriptorPath {
-  explicit DescriptorPath(int fd) {
-    const Decimal decimal(fd);
-    const std::string_view number = decimal;
-    text[14 + number.copy(text + 14, sizeof text - 15)] = '\0';
-  }
-  char text[32] = "/proc/self/fd/";
-};
 
 /// first, second (unless null), name, then what follows argv[0]. `list` has count_of(argv) + 4 pointers.
 void prepend(char** list, const char* first, const char* second, const char* name, char* const* argv) {
@@ -64,7 +55,7 @@ __attribute__((noinline)) int run_program(const RemoteProgram& program, const ch
 /// A program that cannot be named again by a path of its own gets its absolute one.
 int exec_remote_descriptor(int fd, char* const* argv, char* const* envp) {
   char name[4096];
-  if (qnet_realpath(DescriptorPath(fd).text, name) == nullptr) return -1;
+  if (qnet_realpath(DescriptorPath(fd).text(), name) == nullptr) return -1;
   return qnet_execve(name, argv, envp);
 }
 
@@ -96,8 +87,8 @@ int spawn_program(const RemoteProgram& program, pid_t* child, const char* path,
     prepend(list, program.interpreter, program.argument, path, argv);
     return libc().posix_spawn(child, program.interpreter, actions, attributes, list, envp);
   }
-  DescriptorPath link(program.fd);
-  const int result = libc().posix_spawn(child, link.text, actions, attributes, argv, envp);
+  const DescriptorPath link(program.fd);
+  const int result = libc().posix_spawn(child, link.text(), actions, attributes, argv, envp);
   raw_syscall(SYS_close, program.fd);
   return result;
 }

@@ -5,6 +5,7 @@
 // Modes travel with the umask already applied. A name directly below the prefix is refused by the agent (EROFS).
 #include <sys/sysmacros.h>
 
+#include "preload/descriptor_path.hpp"
 #include "preload/libc.hpp"
 #include "preload/remote_call.hpp"
 #include "preload/two_paths.hpp"
@@ -135,14 +136,9 @@ extern "C" int qnet_link(const char* source, const char* target) {
 }
 extern "C" int qnet_linkat(int source_dirfd, const char* source, int target_dirfd, const char* target, int flags) {
   // linkat(fd, "", …, AT_EMPTY_PATH) names what is open, as this does.
-  char open_thing[32];
+  const DescriptorPath open_thing(source_dirfd);
   if ((flags & AT_EMPTY_PATH) != 0 && source != nullptr && *source == '\0' && is_remote(source_dirfd)) {
-    const std::string_view start = "/proc/self/fd/";
-    const std::string_view number = Decimal(source_dirfd);
-    start.copy(open_thing, start.size());
-    number.copy(open_thing + start.size(), number.size());
-    open_thing[start.size() + number.size()] = '\0';
-    source = open_thing;
+    source = open_thing.text();
     flags = AT_SYMLINK_FOLLOW;
   }
   return link_anywhere(source_dirfd, source, target_dirfd, target, flags,

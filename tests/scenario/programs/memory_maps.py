@@ -5,7 +5,8 @@ import os
 
 from say import D, say
 
-fd = os.open(D + "/dir/sub/numbers", os.O_RDWR)
+# Shared needs a descriptor that cannot write: a shared mapping of another could be made writable later.
+fd = os.open(D + "/dir/sub/numbers", os.O_RDONLY)
 size = os.fstat(fd).st_size
 KINDS = [("private ro", mmap.MAP_PRIVATE, mmap.PROT_READ),
          ("shared ro", mmap.MAP_SHARED, mmap.PROT_READ),
