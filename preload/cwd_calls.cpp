@@ -156,6 +156,18 @@ ssize_t read_link(int dirfd, const char* path, char* buffer, std::size_t room, L
       });
 }
 
+Result<std::size_t> read_open_link(const RemoteFd& link, char* buffer, std::size_t room) {
+  if (room == 0) return fail(EINVAL, "readlinkat");
+  if (link.error != 0) return fail(link.error, "readlinkat");
+  client::Exchange exchange;
+  client::CallOptions options;
+  options.prove_fd = link.fd;
+  const auto reply = client::call<wire::ReadLinkReply>(Opcode::kReadLink, client::Place{link.target(), link.handle, {}},
+                                                       wire::ReadLinkRequest{}, exchange, options);
+  if (!reply) return fail(reply.error());
+  return reply->content.copy(buffer, room);
+}
+
 /// `name` as getcwd(3) and realpath(3) return it: in `buffer`, or allocated if there is none. `room` 0 with no buffer:
 /// as much as needed.
 char* give_name(std::string_view name, char* buffer, std::size_t room) {
@@ -298,6 +310,11 @@ extern "C" ssize_t qnet_readlink(const char* path, char* buffer, size_t room) {
 }
 
 extern "C" ssize_t qnet_readlinkat(int dirfd, const char* path, char* buffer, size_t room) {
+  if (path != nullptr && *path == '\0' && is_started()) {
+    // The open symlink itself (O_PATH | O_NOFOLLOW).
+    RemoteFd link;
+    if (find_remote(dirfd, link)) return finish_remote<ssize_t>(read_open_link(link, buffer, room));
+  }
   return read_link(dirfd, path, buffer, room,
                    [=](int at, const char* local) { return libc().readlinkat(at, local, buffer, room); });
 }

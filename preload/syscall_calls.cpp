@@ -20,6 +20,7 @@ namespace {
 constexpr long kOpenat2 = 437;
 constexpr long kFaccessat2 = 439;
 constexpr long kFchmodat2 = 452;
+constexpr long kPidfdGetfd = 438;
 
 struct Arguments {
   long number, a, b, c, d, e, f;
@@ -48,6 +49,13 @@ long pass_unless_remote_path(const Arguments& call) {
   return is_plainly_local(as_int(call.a), as_path(call.b)) ? pass(call) : refuse(ENOSYS);
 }
 
+/// The new descriptor may be anything.
+long pass_receiving(const Arguments& call) {
+  const long fd = pass(call);
+  if (fd >= 0) note_unknown(as_int(fd));
+  return fd;
+}
+
 /// getcwd(2) returns the length, its NUL included.
 long kernel_getcwd(char* buffer, std::size_t room) {
   const char* const here = qnet_getcwd(buffer, room);
@@ -64,6 +72,36 @@ long pass_identity(const Arguments& call) {
   const long result = pass(call);
   if (result == 0) client::forget_identity();
   return result;
+}
+
+/// Calls on an open file as a whole, or on two.
+bool file_call(const Arguments& call, long& result) {
+  switch (call.number) {
+    case SYS_fsync:
+      result = qnet_fsync(as_int(call.a));
+      return true;
+    case SYS_fdatasync:
+      result = qnet_fdatasync(as_int(call.a));
+      return true;
+    case SYS_flock:
+      result = qnet_flock(as_int(call.a), as_int(call.b));
+      return true;
+    case SYS_fallocate:
+      result = qnet_fallocate(as_int(call.a), as_int(call.b), call.c, call.d);
+      return true;
+    case SYS_ioctl:
+      result = qnet_ioctl(as_int(call.a), static_cast<unsigned long>(call.b), as<void>(call.c));
+      return true;
+    case SYS_copy_file_range:
+      result = qnet_copy_file_range(as_int(call.a), as<off64_t>(call.b), as_int(call.c), as<off64_t>(call.d),
+                                    static_cast<std::size_t>(call.e), as_unsigned(call.f));
+      return true;
+    case SYS_sendfile:
+      result = qnet_sendfile(as_int(call.a), as_int(call.b), as<off_t>(call.c), static_cast<std::size_t>(call.d));
+      return true;
+    default:
+      return false;
+  }
 }
 
 /// Calls on a descriptor.
@@ -123,30 +161,8 @@ bool descriptor_call(const Arguments& call, long& result) {
     case SYS_getdents64:
       result = qnet_getdents64(as_int(call.a), as<void>(call.b), static_cast<std::size_t>(call.c));
       return true;
-    case SYS_fsync:
-      result = qnet_fsync(as_int(call.a));
-      return true;
-    case SYS_fdatasync:
-      result = qnet_fdatasync(as_int(call.a));
-      return true;
-    case SYS_flock:
-      result = qnet_flock(as_int(call.a), as_int(call.b));
-      return true;
-    case SYS_fallocate:
-      result = qnet_fallocate(as_int(call.a), as_int(call.b), call.c, call.d);
-      return true;
-    case SYS_ioctl:
-      result = qnet_ioctl(as_int(call.a), static_cast<unsigned long>(call.b), as<void>(call.c));
-      return true;
-    case SYS_copy_file_range:
-      result = qnet_copy_file_range(as_int(call.a), as<off64_t>(call.b), as_int(call.c), as<off64_t>(call.d),
-                                    static_cast<std::size_t>(call.e), as_unsigned(call.f));
-      return true;
-    case SYS_sendfile:
-      result = qnet_sendfile(as_int(call.a), as_int(call.b), as<off_t>(call.c), static_cast<std::size_t>(call.d));
-      return true;
     default:
-      return false;
+      return file_call(call, result);
   }
 }
 

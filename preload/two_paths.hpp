@@ -2,8 +2,8 @@
 //
 // two_paths.hpp: where do calls with two paths go? (rename, link)
 //
-// Both on one node, whatever their policies: there. Both local: to the kernel. Anything else is EXDEV, on which
-// programs copy instead.
+// Both on one node, whatever their policies: there. Both local: to the kernel. A node's own name below the prefix: EROFS.
+// Anything else is EXDEV, on which programs copy instead.
 #pragma once
 
 #include "preload/remote_file.hpp"
@@ -16,6 +16,12 @@ struct PathArgument {
   const char* path = nullptr;
   LastLink last = LastLink::kKeep;
 };
+
+/// "/net/b" itself: an entry of the list of nodes, where nothing can be made, renamed or removed.
+inline bool is_entry_of_prefix(const Routed& routed) {
+  return routed.is_remote && routed.place.handle.is_none() &&
+         routed.place.path.find_first_not_of('/') == std::string_view::npos;
+}
 
 /// The rare part of by_two_paths(). `first_error`: what the local call has already said, or 0.
 template <class Local, class Remote>
@@ -54,6 +60,10 @@ __attribute__((noinline)) int by_two_routed_paths(const PathArgument& source, co
     if (walk(source, from) || walk(target, to)) {
       ++hops;
       continue;
+    }
+    if (is_entry_of_prefix(from) || is_entry_of_prefix(to)) {
+      errno = EROFS;
+      return -1;
     }
     if (from.is_remote != to.is_remote || !is_same_node(from.place.target, to.place.target)) {
       errno = EXDEV;
