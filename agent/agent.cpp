@@ -16,6 +16,8 @@ namespace {
 
 /// Rounds of one settle(): events cause calls, calls cause datagrams.
 constexpr int kRoundsMax = 16;
+/// Enough for a goodbye to every peer on every link.
+constexpr int kGoodbyeBurstsMax = 64;
 /// Should the engine ask for the same moment again and again, the loop still lets others run.
 constexpr Duration kDeadlineFloor = std::chrono::microseconds(20);
 /// Time for the executor to let go of what it runs; after that the process ends without it.
@@ -48,7 +50,7 @@ std::optional<Instant> earlier(std::optional<Instant> a, std::optional<Instant> 
 Agent::Agent(const Config& config, Belongings belongings)
     : config_(config),
       belongings_(std::move(belongings)),
-      signals_(io_, SIGTERM, SIGINT),
+      signals_(io_, SIGTERM, SIGINT, SIGHUP),
       reactor_(io_),
       engine_({.id = belongings_.identity.id, .name = config.name, .incarnation = belongings_.identity.incarnation},
               config.engine, random_number),
@@ -76,7 +78,11 @@ Agent::Agent(const Config& config, Belongings belongings)
                .barriers = barriers_,
                .first_look = first_look_},
               names_of(config.links), config.engine.call_grace),
-      server_(reactor_, router_, config.local_connections_max) {}
+      server_(reactor_, router_, config.local_connections_max) {
+  calls_.on_late_lock = [this](NodeRef node, Incarnation life, std::uint32_t process) {
+    locks_.on_late_lock(node, life, process);
+  };
+}
 
 Agent::~Agent() = default;
 
@@ -123,7 +129,8 @@ std::optional<Refusal> Agent::run() {
 void Agent::shut_down() {
   const Instant at = now();
   engine_.say_goodbye(at);
-  pump_.flush(at);
+  for (int bursts = 0; bursts < kGoodbyeBurstsMax && pump_.flush(at); ++bursts) {
+  }
   reactor_.stop();
   io_.stop();
   // A worker may be stuck in a system call that nothing ends; the kernel closes its files as well as we could.

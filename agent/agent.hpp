@@ -3,6 +3,7 @@
 // agent.hpp: who owns what in qnetd? (the only composition root)
 //
 // Members are in the order in which they depend on each other: what is below may use what is above, and goes first.
+//
 // Threads:  one runs everything here; the Executor has its own, whose replies come back through the CompletionQueue.
 #pragma once
 
@@ -49,7 +50,7 @@ class Agent {
   Agent(const Config& config, Belongings belongings);
   ~Agent();
 
-  /// Resolves the peers, begins to answer, and runs until SIGTERM or SIGINT. A refusal: it could not start.
+  /// Resolves the peers, begins to answer, and runs until SIGTERM, SIGINT or SIGHUP. A refusal: it could not start.
   std::optional<Refusal> run();
 
  private:

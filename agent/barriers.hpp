@@ -3,9 +3,10 @@
 // barriers.hpp: which requests must wait until something that the agent itself has sent is done?
 //
 // A program that wrote past the library and exited, closed a file that it had locked, or died with a lock, expects the
-// effect to be there when its parent acts next. The agent sends what that needs (a Write, a Close, a ReleaseLocks) as a
-// request of its own: later requests of the same user, and of root, to the same node wait for its reply. Only requests
-// that arrive after it wait, and each for at most kHoldMax, so nobody can stall others for longer.
+// effect to be there when its parent acts next. The agent sends what that needs (a Write, a Close, a ReleaseLocks) as
+// a request of its own: later requests of the same user, and of root, to the same node wait for its reply. Only
+// requests that arrive after it wait, and each for at most kHoldMax, so nobody can stall others for longer.
+//
 // Threads:  the strand.
 #pragma once
 

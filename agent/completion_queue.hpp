@@ -2,8 +2,9 @@
 //
 // completion_queue.hpp: how do replies get from other threads (the executor's above all) to the agent's strand?
 //
-// A locked list and one eventfd. The eventfd is written only while the strand sleeps, and never by the strand itself, so
-// that under load many replies share a wake-up or need none.
+// A locked list and one eventfd. The eventfd is written only while the strand sleeps, and never by the strand itself,
+// so that under load many replies share a wake-up or need none.
+//
 // Bound: what the executor has in flight (ExecutorConfig::requests_max).
 #pragma once
 

@@ -47,7 +47,9 @@ void add_time(CLI::App& app, const std::string& name, Duration& time, const std:
   app.add_option(name, parse, help)->type_name("TIME")->default_str(text_of(time));
 }
 
-bool is_link_name(const std::string& name) { return name.size() <= kLinkNameBytesMax && is_node_name(name); }
+bool is_link_name(const std::string& name) {
+  return name.size() <= kLinkNameBytesMax && is_node_name(name);
+}
 
 /// "en0=udp:10.71.0.1:8204"
 std::optional<LinkSetting> parse_link(const std::string& text) {
@@ -132,7 +134,8 @@ std::string check(const Texts& texts, Config& config) {
   if (config.socket.empty()) return "--socket is needed: neither root nor XDG_RUNTIME_DIR is set";
   if (config.state_directory.empty()) return "--state-dir is needed: HOME is not set";
   const std::string prefix = normal_prefix(config.prefix);
-  if (prefix.empty()) return "--prefix: an absolute path below /, without \".\" and \"..\"; got \"" + config.prefix + "\"";
+  if (prefix.empty())
+    return "--prefix: an absolute path below /, without \".\" and \"..\"; got \"" + config.prefix + "\"";
   config.prefix = prefix;
 
   for (const std::string& text : texts.links) {
@@ -165,18 +168,27 @@ std::string check(const Texts& texts, Config& config) {
 void add_options(CLI::App& app, Config& config, Texts& texts) {
   app.add_option("--name", config.name, "name of this node")->type_name("NAME")->default_str(config.name);
   app.add_option("--link", texts.links, "a link of this node, NAME=udp:ADDRESS[:PORT]; port 8204; repeatable")
-      ->type_name("LINK")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->expected(1)->allow_extra_args(false);
+      ->type_name("LINK")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->expected(1)
+      ->allow_extra_args(false);
   app.add_option("--peer", texts.peers, "another node, NAME=LINK@ADDRESS[:PORT][,LINK@ADDRESS…]; repeatable")
-      ->type_name("PEER")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->expected(1)->allow_extra_args(false);
+      ->type_name("PEER")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->expected(1)
+      ->allow_extra_args(false);
   app.add_flag("--trusted", texts.is_trusted, "believe every host on the links (Qnet's open behaviour)");
   app.add_option("--key", texts.key, "cluster key; does not exist yet")->type_name("FILE");
   app.add_option("--socket", config.socket, "where local programs connect")
-      ->type_name("PATH")->default_str(config.socket);
+      ->type_name("PATH")
+      ->default_str(config.socket);
   app.add_option("--prefix", config.prefix, "where the nodes appear")->type_name("PATH")->default_str(config.prefix);
   app.add_option("--state-dir", config.state_directory, "node id and incarnation")
-      ->type_name("DIR")->default_str(config.state_directory);
+      ->type_name("DIR")
+      ->default_str(config.state_directory);
   app.add_option("--log-level", config.log_level, "error, warn, info, debug, trace")
-      ->type_name("LEVEL")->default_str(config.log_level)
+      ->type_name("LEVEL")
+      ->default_str(config.log_level)
       ->check(CLI::IsMember({"error", "warn", "info", "debug", "trace"}));
   app.set_config("--config", "", "file with the same settings, one NAME=VALUE a line")->type_name("FILE");
 
@@ -190,7 +202,9 @@ void add_options(CLI::App& app, Config& config, Texts& texts) {
 
 void add_bounds(CLI::App& app, Config& config) {
   const auto add = [&app]<class Number>(const char* name, Number& value, const char* help) {
-    app.add_option(name, value, help)->type_name("N")->default_str(std::to_string(value))
+    app.add_option(name, value, help)
+        ->type_name("N")
+        ->default_str(std::to_string(value))
         ->check(CLI::Range(Number{1}, static_cast<Number>(UINT32_MAX)));
   };
   core::EngineConfig& engine = config.engine;

@@ -3,6 +3,7 @@
 // config.hpp: which settings has the agent, in which unit, with which default?
 //
 // `qnetd --help` prints them from the same list. Times are given with a unit: 250ms, 10s, 500us.
+//
 // Threads:  the main one, at start.
 #pragma once
 

@@ -4,6 +4,7 @@
 //
 // One per peer and policy, opened at the first request, so that what one thread of a program asks stays in order and
 // gets credit of its own. Bounded: the oldest gives way.
+//
 // Threads:  the strand.
 #pragma once
 

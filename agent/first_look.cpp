@@ -16,7 +16,9 @@ FirstLook::FirstLook(Reactor& reactor) : reactor_(reactor), set_(epoll_create1(E
   reactor_.look_first(*this);
 }
 
-FirstLook::~FirstLook() { reactor_.forget(set_.get(), *this); }
+FirstLook::~FirstLook() {
+  reactor_.forget(set_.get(), *this);
+}
 
 Status FirstLook::watch(int fd, Watcher& watcher) {
   epoll_event event{.events = kEvents, .data = {.ptr = &watcher}};

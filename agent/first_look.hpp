@@ -5,8 +5,8 @@
 // Ends of handles (a stray raw write, the last close) and processes that hold locks (their exit). They share one epoll
 // set inside the reactor's: the kernel marks it ready while the program's write(2) or exit is still running, so before
 // that program, or one that waited for it, can send the next request. The reactor serves it first in each batch, at no
-// system call when nothing has happened.
-// One-shot: a watcher that has been served is silent until again().
+// system call when nothing has happened. One-shot: a watcher that has been served is silent until again().
+//
 // Threads:  the strand.
 #pragma once
 

@@ -12,9 +12,13 @@
 namespace qnet::agent {
 namespace {
 
-std::unexpected<Refusal> refuse(int status, std::string text) { return std::unexpected(Refusal{status, std::move(text)}); }
+std::unexpected<Refusal> refuse(int status, std::string text) {
+  return std::unexpected(Refusal{status, std::move(text)});
+}
 
-std::string said(const Error& error) { return std::string(error.where) + ": " + std::strerror(error.code); }
+std::string said(const Error& error) {
+  return std::string(error.where) + ": " + std::strerror(error.code);
+}
 
 std::expected<SocketLock, Refusal> lock_socket(const std::string& path) {
   const std::string run_directory = parent_directory(path);

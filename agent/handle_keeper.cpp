@@ -3,6 +3,8 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+
 #include "agent/log.hpp"
 #include "transport/wire/file_ops.hpp"
 
@@ -39,15 +41,21 @@ void HandleKeeper::forward(LocalHandle& handle, Buffer bytes) {
   const bool is_waited_for = handle.kind == wire::HandleKind::kFile;
   const std::uint64_t barrier = is_waited_for ? barriers_.raise(key.node, handle.opener.user) : 0;
   auto on_reply = [this, key, barrier, count](const NodeReply& reply) {
-    if (reply.error != 0) statistics_.stray_bytes_lost += count;
+    const auto written = wire::decode<wire::WriteReply>(reply.body.view());
+    const std::size_t arrived = reply.error == 0 && written ? written->written_bytes : 0;
+    statistics_.stray_bytes_lost += count - std::min(count, arrived);  // Nobody is left to be told.
     if (LocalHandle* still = handles_.find(key)) handles_.again(*still);
     lower(barrier);
   };
   const wire::RequestHeader header{.opcode = static_cast<std::uint16_t>(wire::Opcode::kWrite),
                                    .handle = key.handle.value};
-  const auto started = calls_.start({.node = key.node, .life = handle.life, .header = header,
-                                     .caller = &handle.opener, .body = std::move(bytes),
-                                     .on_reply = std::move(on_reply)}, now());
+  const auto started = calls_.start({.node = key.node,
+                                     .life = handle.life,
+                                     .header = header,
+                                     .caller = &handle.opener,
+                                     .body = std::move(bytes),
+                                     .on_reply = std::move(on_reply)},
+                                    now());
   if (started) return;
   statistics_.stray_bytes_lost += count;
   handles_.again(handle);

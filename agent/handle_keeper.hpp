@@ -3,9 +3,10 @@
 // handle_keeper.hpp: what happens when bytes arrive at a handle, or when nobody holds it any more? (design D1, D2)
 //
 // Bytes are a write by code that libqnet.so does not see (a static program): they go to the owner as a Write at the
-// current offset, one at a time per handle. The end of file is the last close: after the last such Write the owner gets
-// Close. Who acts next sees the effect (barriers.hpp): requests wait for stray writes into files, and for the Close of a
-// handle that has held locks. Streams are not waited for: their Write may block until somebody reads.
+// current offset, one at a time per handle. The end of file is the last close: after the last such Write the owner
+// gets Close. Who acts next sees the effect (barriers.hpp): requests wait for stray writes into files, and for the
+// Close of a handle that has held locks. Streams are not waited for: their Write may block until somebody reads.
+//
 // Threads:  the strand.
 #pragma once
 

@@ -16,9 +16,8 @@ Result<LinkId> LinkPump::add(const std::string& name, std::unique_ptr<link::Link
   port->pump = this;
   port->name = name;
   port->driver = std::move(driver);
-  port->id = engine_.add_link({.name = name,
-                               .datagram_bytes_max = port->driver->datagram_bytes_max(),
-                               .can_batch = port->driver->can_batch()});
+  port->id = engine_.add_link(
+      {.name = name, .datagram_bytes_max = port->driver->datagram_bytes_max(), .can_batch = port->driver->can_batch()});
   if (const Status watched = reactor_.watch(port->driver->descriptor(), EPOLLIN, *port); !watched) {
     return fail(watched.error());
   }

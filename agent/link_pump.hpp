@@ -3,8 +3,9 @@
 // link_pump.hpp: how do the links' descriptors drive the sans-IO engine?
 //
 // Datagrams in: at most kReceiveBurstMax calls per link and wake-up, so that one busy link cannot starve the rest.
-// Datagrams out: flush() sends what the engine wants sent. A link whose socket is full keeps a small backlog of its own,
-// so that the other links go on; beyond kBacklogBytesMax nothing more is taken from the engine until it drains.
+// Datagrams out: flush() sends what the engine wants sent. A link whose socket is full keeps a small backlog of its
+// own, so that the other links go on; beyond kBacklogBytesMax nothing more is taken from the engine until it drains.
+//
 // Threads:  the strand.
 // Not here: time (the Reactor's deadline), what a message says.
 #pragma once

@@ -2,9 +2,10 @@
 //
 // local_handles.hpp: which descriptors have been handed out on this node, and who may use them? (design D1)
 //
-// A handle is a stream socketpair: the application holds one end, however often it is duplicated, inherited or sent; the
-// agent keeps the other, bound to the name that says what it is (wire/handle_name.hpp). End of file on the agent's end is
-// the last close; bytes on it are a stray raw write. Both are told to the HandleKeeper.
+// A handle is a stream socketpair: the application holds one end, however often it is duplicated, inherited or sent;
+// the agent keeps the other, bound to the name that says what it is (wire/handle_name.hpp). End of file on the agent's
+// end is the last close; bytes on it are a stray raw write. Both are told to the HandleKeeper.
+//
 // Threads:  the strand.
 // Not here: what a handle is at its owner (agent/exec).
 #pragma once
@@ -57,12 +58,12 @@ class LocalHandle final : public Watcher {
 
   HandleEvents* events = nullptr;
   HandleKey key;
-  Incarnation life;              // of the node that owns it
+  Incarnation life;  // of the node that owns it
   wire::HandleKind kind = wire::HandleKind::kFile;
   wire::Caller opener;
-  UniqueFd end;                  // the agent's
-  std::uint64_t cookie = 0;      // SO_COOKIE of the application's end
-  bool has_locks = false;        // its Close lets others go on: later requests wait for it
+  UniqueFd end;              // the agent's
+  std::uint64_t cookie = 0;  // SO_COOKIE of the application's end
+  bool has_locks = false;    // its Close lets others go on: later requests wait for it
 };
 
 class LocalHandles {
@@ -75,7 +76,7 @@ class LocalHandles {
     HandleKey key;
     Incarnation life;
     wire::HandleKind kind;
-    std::string_view target;     // with its policy, so that later operations keep it
+    std::string_view target;  // with its policy, so that later operations keep it
     const wire::Caller* opener;
   };
   /// Returns the application's end. Errors: ENFILE above handles_max, EMFILE, what socketpair(2) says.

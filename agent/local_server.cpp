@@ -28,7 +28,9 @@ Result<sockaddr_un> address_of(const std::string& path) {
   return address;
 }
 
-const sockaddr* as_sockaddr(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
+const sockaddr* as_sockaddr(const sockaddr_un& address) {
+  return reinterpret_cast<const sockaddr*>(&address);
+}
 
 /// Makes sure that nobody answers on `path` and that nothing but an old socket lies there, and removes that.
 Status clear_stale(const std::string& path) {
@@ -52,9 +54,8 @@ std::optional<wire::Caller> caller_of(int connection) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
   if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return std::nullopt;
-  wire::Caller caller{.user = credentials.uid,
-                      .group = credentials.gid,
-                      .process = static_cast<std::uint32_t>(credentials.pid)};
+  wire::Caller caller{
+      .user = credentials.uid, .group = credentials.gid, .process = static_cast<std::uint32_t>(credentials.pid)};
 
   std::array<gid_t, wire::Caller::kGroupsMax> groups;
   size = sizeof groups;

@@ -2,9 +2,11 @@
 //
 // local_server.hpp: where do local programs find the agent, and who are they?
 //
-// One listening unix stream socket, mode 0666: identity decides who may do what, and the kernel proves it (SO_PEERCRED,
-// SO_PEERGROUPS of the connection). A lock file beside the socket decides between agents; a socket that nobody answers
-// on is left over from one that was killed, and is taken over. The socket appears in one step, answering.
+// One listening unix stream socket, mode 0666: identity decides who may do what, and the kernel proves it
+// (SO_PEERCRED, SO_PEERGROUPS of the connection). A lock file beside the socket decides between agents; a socket that
+// nobody answers on is left over from one that was killed, and is taken over. The socket appears in one step,
+// answering.
+//
 // Threads:  the strand.
 #pragma once
 

@@ -33,15 +33,16 @@ UniqueFd take_descriptor(msghdr& message) {
 
 }  // namespace
 
-LocalSession::LocalSession(Reactor& reactor, SessionHost& host, UniqueFd socket, wire::Caller caller,
-                           bool& has_closed)
+LocalSession::LocalSession(Reactor& reactor, SessionHost& host, UniqueFd socket, wire::Caller caller, bool& has_closed)
     : reactor_(reactor), host_(host), socket_(std::move(socket)), caller_(caller), has_closed_(has_closed) {}
 
 LocalSession::~LocalSession() {
   if (!is_closed_) reactor_.forget(socket_.get(), *this);
 }
 
-Status LocalSession::start() { return reactor_.watch(socket_.get(), EPOLLIN, *this); }
+Status LocalSession::start() {
+  return reactor_.watch(socket_.get(), EPOLLIN, *this);
+}
 
 void LocalSession::close() {
   if (is_closed_) return;

@@ -2,9 +2,9 @@
 //
 // local_session.hpp: what does one local connection say, and what is it told?
 //
-// Reads requests (the body once, straight into the Buffer that travels on; no second copy of a big write), hands them to
-// the host, writes the replies. One request in flight, besides Cancel; whoever breaks that, or sends garbage, is cut off.
-// Memory per connection is bounded by one request and one reply.
+// Reads requests (the body once, straight into the Buffer that travels on; no second copy of a big write), hands them
+// to the host, writes the replies. One request in flight, besides Cancel; whoever breaks that, or sends garbage, is
+// cut off. Memory per connection is bounded by one request and one reply.
 //
 //   idle ──request──► busy ──reply() written whole──► idle          any state ──EOF, garbage──► closed
 //
@@ -82,7 +82,7 @@ class LocalSession final : public Watcher {
     std::uint64_t request = 0;  // the client's number
     NodeRef node;
     Incarnation life;
-    RequestId call;             // none: not sent to a node (yet)
+    RequestId call;  // none: not sent to a node (yet)
     ConnectionId connection;
   };
   InFlight in_flight;
@@ -107,7 +107,7 @@ class LocalSession final : public Watcher {
   std::array<std::byte, wire::RequestHeader::kBytes> header_bytes_;
   std::size_t header_filled_ = 0;
   wire::RequestHeader header_;
-  Buffer message_;                    // target and body of the message that is arriving
+  Buffer message_;  // target and body of the message that is arriving
   std::size_t message_filled_ = 0;
   UniqueFd received_;
   std::string target_;

@@ -51,13 +51,20 @@ Status LockWatch::watch(const wire::Caller& caller, int connection, NodeRef node
 
 void LockWatch::on_exit(Process& process) {
   if (logs_debug()) spdlog::debug("exit with locks process={}", process.caller.process);
-  for (const Place& place : process.places) {
-    const std::uint64_t barrier = barriers_.raise(place.node, process.caller.user);
-    calls_.insist(place.node, place.life, wire::Opcode::kReleaseLocks, HandleId(), process.caller,
-                  [this, barrier] { lower(barrier); }, now());
-  }
+  for (const Place& place : process.places) release(place, process.caller);
   first_look_.forget(process.pidfd.get(), process);
   processes_.erase(process.caller.process);
+}
+
+void LockWatch::on_late_lock(NodeRef node, Incarnation life, std::uint32_t process) {
+  if (!processes_.contains(process)) release({node, life}, {.process = process});
+}
+
+void LockWatch::release(const Place& place, const wire::Caller& caller) {
+  const std::uint64_t barrier = barriers_.raise(place.node, caller.user);
+  calls_.insist(
+      place.node, place.life, wire::Opcode::kReleaseLocks, HandleId(), caller, [this, barrier] { lower(barrier); },
+      now());
 }
 
 void LockWatch::lower(std::uint64_t barrier) {

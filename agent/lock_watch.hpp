@@ -2,9 +2,10 @@
 //
 // lock_watch.hpp: who drops the POSIX locks of a process that is gone?
 //
-// A POSIX record lock belongs to a process, and the owner cannot see a process of another node die. So the agent holds a
-// pidfd of every process that has asked for one, and tells each node it locked on when the process is gone. Requests of
-// whoever waited for that process find the locks dropped (barriers.hpp).
+// A POSIX record lock belongs to a process, and the owner cannot see a process of another node die. So the agent holds
+// a pidfd of every process that has asked for one, and tells each node it locked on when the process is gone. Requests
+// of whoever waited for that process find the locks dropped (barriers.hpp).
+//
 // Threads:  the strand.
 #pragma once
 
@@ -32,6 +33,9 @@ class LockWatch {
   /// even if the number has been used again). Errors: ENOLCK too many, or the process cannot be watched.
   Status watch(const wire::Caller& caller, int connection, NodeRef node, Incarnation life);
 
+  /// A lock was granted to a request that its process has given up: dropped, unless the process lives (then with it).
+  void on_late_lock(NodeRef node, Incarnation life, std::uint32_t process);
+
   std::size_t size() const { return processes_.size(); }
 
  private:
@@ -50,6 +54,7 @@ class LockWatch {
   };
 
   void on_exit(Process& process);
+  void release(const Place& place, const wire::Caller& caller);
   void lower(std::uint64_t barrier);
 
   FirstLook& first_look_;

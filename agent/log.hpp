@@ -2,8 +2,9 @@
 //
 // log.hpp: how does the agent tell its operator what happens?
 //
-// One line per event on stderr (systemd's way), "key=value" pairs, so that `grep request=` follows one operation across
-// two nodes. Lines that a hostile process or peer can cause are at debug level and counted in stats.hpp.
+// One line per event on stderr (systemd's way), "key=value" pairs, so that `grep request=` follows one operation
+// across two nodes. Lines that a hostile process or peer can cause are at debug level and counted in stats.hpp.
+//
 // Threads:  any, after set_up_log().
 #pragma once
 
@@ -17,10 +18,17 @@ namespace qnet::agent {
 /// `level`: error, warn, info, debug, trace. False for another word.
 bool set_up_log(const std::string& level);
 
+/// Set by set_up_log(): a request passes several such questions, and the answer never changes.
+inline bool is_debug_logged = false;
+
 /// Ask before building the arguments of a line on the way of a request.
-inline bool logs_debug() { return spdlog::default_logger_raw()->should_log(spdlog::level::debug); }
+inline bool logs_debug() {
+  return is_debug_logged;
+}
 
 /// The request's number as it stands in every line about it, on both nodes.
-inline std::string request_text(std::uint64_t request) { return fmt::format("{:016x}", request); }
+inline std::string request_text(std::uint64_t request) {
+  return fmt::format("{:016x}", request);
+}
 
 }  // namespace qnet::agent

@@ -2,7 +2,8 @@
 //
 // main.cpp: how does qnetd start and end?
 //
-// Status: 0 stopped by SIGTERM or SIGINT, 1 this machine does not allow it, 2 bad command line; one line says why.
+// Status: 0 stopped by SIGTERM, SIGINT or SIGHUP, 1 this machine does not allow it, 2 bad command line; one line says
+// why.
 #include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>

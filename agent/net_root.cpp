@@ -50,24 +50,42 @@ Result<Paths> two_paths(ByteView body) {
 /// Empty for operations on something open.
 Result<Paths> paths_of(Opcode opcode, ByteView body) {
   switch (opcode) {
-    case Opcode::kOpen: return one_path<wire::OpenRequest>(body);
-    case Opcode::kGetAttributes: return one_path<wire::GetAttributesRequest>(body);
-    case Opcode::kCheckAccess: return one_path<wire::CheckAccessRequest>(body);
-    case Opcode::kReadLink: return one_path<wire::ReadLinkRequest>(body);
-    case Opcode::kResolvePath: return one_path<wire::ResolvePathRequest>(body);
-    case Opcode::kMakeDirectory: return one_path<wire::MakeDirectoryRequest>(body);
-    case Opcode::kMakeNode: return one_path<wire::MakeNodeRequest>(body);
-    case Opcode::kMakeSymlink: return one_path<wire::MakeSymlinkRequest>(body);
-    case Opcode::kLink: return two_paths<wire::LinkRequest>(body);
-    case Opcode::kUnlink: return one_path<wire::UnlinkRequest>(body);
-    case Opcode::kRename: return two_paths<wire::RenameRequest>(body);
-    case Opcode::kChangeMode: return one_path<wire::ChangeModeRequest>(body);
-    case Opcode::kChangeOwner: return one_path<wire::ChangeOwnerRequest>(body);
-    case Opcode::kChangeTimes: return one_path<wire::ChangeTimesRequest>(body);
-    case Opcode::kTruncate: return one_path<wire::TruncateRequest>(body);
-    case Opcode::kGetFileSystem: return one_path<wire::GetFileSystemRequest>(body);
-    case Opcode::kGetPathLimit: return one_path<wire::GetPathLimitRequest>(body);
-    default: return Paths{};
+    case Opcode::kOpen:
+      return one_path<wire::OpenRequest>(body);
+    case Opcode::kGetAttributes:
+      return one_path<wire::GetAttributesRequest>(body);
+    case Opcode::kCheckAccess:
+      return one_path<wire::CheckAccessRequest>(body);
+    case Opcode::kReadLink:
+      return one_path<wire::ReadLinkRequest>(body);
+    case Opcode::kResolvePath:
+      return one_path<wire::ResolvePathRequest>(body);
+    case Opcode::kMakeDirectory:
+      return one_path<wire::MakeDirectoryRequest>(body);
+    case Opcode::kMakeNode:
+      return one_path<wire::MakeNodeRequest>(body);
+    case Opcode::kMakeSymlink:
+      return one_path<wire::MakeSymlinkRequest>(body);
+    case Opcode::kLink:
+      return two_paths<wire::LinkRequest>(body);
+    case Opcode::kUnlink:
+      return one_path<wire::UnlinkRequest>(body);
+    case Opcode::kRename:
+      return two_paths<wire::RenameRequest>(body);
+    case Opcode::kChangeMode:
+      return one_path<wire::ChangeModeRequest>(body);
+    case Opcode::kChangeOwner:
+      return one_path<wire::ChangeOwnerRequest>(body);
+    case Opcode::kChangeTimes:
+      return one_path<wire::ChangeTimesRequest>(body);
+    case Opcode::kTruncate:
+      return one_path<wire::TruncateRequest>(body);
+    case Opcode::kGetFileSystem:
+      return one_path<wire::GetFileSystemRequest>(body);
+    case Opcode::kGetPathLimit:
+      return one_path<wire::GetPathLimitRequest>(body);
+    default:
+      return Paths{};
   }
 }
 
@@ -75,16 +93,20 @@ bool creates(Opcode opcode, ByteView body) {
   switch (opcode) {
     case Opcode::kMakeDirectory:
     case Opcode::kMakeNode:
-    case Opcode::kMakeSymlink: return true;
+    case Opcode::kMakeSymlink:
+      return true;
     case Opcode::kOpen: {
       const auto request = wire::decode<wire::OpenRequest>(body);
       return request && (request->flags & O_CREAT) != 0;
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
-std::uint64_t inode_of(std::string_view name) { return std::hash<std::string_view>()(name) | 2; }
+std::uint64_t inode_of(std::string_view name) {
+  return std::hash<std::string_view>()(name) | 2;
+}
 
 NodeReply redirect(std::uint8_t which, bool is_local, std::string_view path) {
   if (path.size() > wire::kPathBytesMax) return failed(ENAMETOOLONG);
@@ -113,8 +135,7 @@ bool NetRoot::changes_entry(Opcode opcode, const wire::RequestHeader& header, By
   const auto is_entry = [](std::uint64_t handle, std::string_view path) {
     return handle == 0 && path.find_first_not_of('/') == std::string_view::npos;
   };
-  return is_entry(header.handle, paths->first) ||
-         (paths->has_second && is_entry(header.second_handle, paths->second));
+  return is_entry(header.handle, paths->first) || (paths->has_second && is_entry(header.second_handle, paths->second));
 }
 
 NodeReply NetRoot::answer(const wire::RequestHeader& header, ByteView body) {
@@ -125,9 +146,9 @@ NodeReply NetRoot::answer(const wire::RequestHeader& header, ByteView body) {
 
   const bool is_link = opcode == Opcode::kLink || opcode == Opcode::kRename;
   if (auto reply = lead_away(paths->first, 0)) {
-    const bool is_new_name = creates(opcode, body) && wire::errno_from_wire(reply->error) == ENOENT &&
-                             paths->first.substr(0, paths->first.find_last_not_of('/') + 1).find('/', 1) ==
-                                 std::string_view::npos;
+    const bool is_new_name =
+        creates(opcode, body) && wire::errno_from_wire(reply->error) == ENOENT &&
+        paths->first.substr(0, paths->first.find_last_not_of('/') + 1).find('/', 1) == std::string_view::npos;
     return is_new_name ? failed(EROFS) : std::move(*reply);
   }
   if (is_link) {
@@ -164,48 +185,66 @@ std::optional<NodeReply> NetRoot::lead_away(std::string_view path, std::uint8_t 
 
 NodeReply NetRoot::answer_at_root(Opcode opcode, OpenRoot* opened, ByteView body) {
   switch (opcode) {
-    case Opcode::kOpen: return answer_open(body);
-    case Opcode::kGetAttributes: return done(attributes());
-    case Opcode::kGetFileSystem: return file_system();
-    case Opcode::kGetPathLimit: return path_limit(body);
-    case Opcode::kResolvePath: return done(wire::ResolvePathReply{.path = "/"});
-    case Opcode::kReadLink: return failed(EINVAL);
+    case Opcode::kOpen:
+      return answer_open(body);
+    case Opcode::kGetAttributes:
+      return done(attributes());
+    case Opcode::kGetFileSystem:
+      return file_system();
+    case Opcode::kGetPathLimit:
+      return path_limit(body);
+    case Opcode::kResolvePath:
+      return done(wire::ResolvePathReply{.path = "/"});
+    case Opcode::kReadLink:
+      return failed(EINVAL);
     case Opcode::kCheckAccess: {
       const auto request = wire::decode<wire::CheckAccessRequest>(body);
       return (request->mode & W_OK) != 0 ? failed(EROFS) : NodeReply();
     }
     case Opcode::kMakeDirectory:
     case Opcode::kMakeNode:
-    case Opcode::kMakeSymlink: return failed(EEXIST);
-    case Opcode::kTruncate: return failed(EISDIR);
+    case Opcode::kMakeSymlink:
+      return failed(EEXIST);
+    case Opcode::kTruncate:
+      return failed(EISDIR);
     case Opcode::kUnlink:
     case Opcode::kChangeMode:
     case Opcode::kChangeOwner:
-    case Opcode::kChangeTimes: return failed(EROFS);
-    default: break;
+    case Opcode::kChangeTimes:
+      return failed(EROFS);
+    default:
+      break;
   }
   // What is left acts on something open.
   if (opened == nullptr) return failed(EBADF);
   if ((opened->flags & O_PATH) != 0 && opcode != Opcode::kGetFlags) return failed(EBADF);
   switch (opcode) {
-    case Opcode::kReadDirectory: return read_directory(*opened, body);
-    case Opcode::kSeek: return seek(*opened, body);
-    case Opcode::kRead: return failed(EISDIR);
+    case Opcode::kReadDirectory:
+      return read_directory(*opened, body);
+    case Opcode::kSeek:
+      return seek(*opened, body);
+    case Opcode::kRead:
+      return failed(EISDIR);
     case Opcode::kWrite:
-    case Opcode::kAllocate: return failed(EBADF);
-    case Opcode::kGetFlags: return done(wire::GetFlagsReply{.flags = opened->flags});
+    case Opcode::kAllocate:
+      return failed(EBADF);
+    case Opcode::kGetFlags:
+      return done(wire::GetFlagsReply{.flags = opened->flags});
     case Opcode::kSetFlags:
     case Opcode::kSync:
     case Opcode::kAdvise:
-    case Opcode::kReleaseLocks: return {};
+    case Opcode::kReleaseLocks:
+      return {};
     case Opcode::kLockWhole:
-    case Opcode::kLockRange: return failed(ENOLCK);
+    case Opcode::kLockRange:
+      return failed(ENOLCK);
     case Opcode::kPoll: {
       const auto request = wire::decode<wire::PollRequest>(body);
       if (!request) return failed(EPROTO);
       return done(wire::PollReply{.events = request->events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)});
     }
-    default: return failed(EOPNOTSUPP);
+    default:
+      return failed(EOPNOTSUPP);
   }
 }
 
@@ -271,13 +310,18 @@ NodeReply NetRoot::file_system() const {
 NodeReply NetRoot::path_limit(ByteView body) const {
   const auto request = wire::decode<wire::GetPathLimitRequest>(body);
   switch (request->name) {
-    case _PC_NAME_MAX: return done(wire::GetPathLimitReply{.value = kNameBytesMax});
+    case _PC_NAME_MAX:
+      return done(wire::GetPathLimitReply{.value = kNameBytesMax});
     case _PC_PATH_MAX:
-    case _PC_PIPE_BUF: return done(wire::GetPathLimitReply{.value = 4096});
-    case _PC_LINK_MAX: return done(wire::GetPathLimitReply{.value = INT32_MAX});
+    case _PC_PIPE_BUF:
+      return done(wire::GetPathLimitReply{.value = 4096});
+    case _PC_LINK_MAX:
+      return done(wire::GetPathLimitReply{.value = INT32_MAX});
     case _PC_CHOWN_RESTRICTED:
-    case _PC_NO_TRUNC: return done(wire::GetPathLimitReply{.value = 1});
-    default: return request->name <= _PC_2_SYMLINKS ? done(wire::GetPathLimitReply{.value = -1}) : failed(EINVAL);
+    case _PC_NO_TRUNC:
+      return done(wire::GetPathLimitReply{.value = 1});
+    default:
+      return request->name <= _PC_2_SYMLINKS ? done(wire::GetPathLimitReply{.value = -1}) : failed(EINVAL);
   }
 }
 

@@ -5,6 +5,7 @@
 // A read-only directory that exists only here: ".", ".." and one entry per known node. Answers every operation with an
 // empty target. A path that goes on below it is redirected to the node; ".." leads to the local directory above the
 // prefix.
+//
 // Threads:  the strand.
 // Not here: what lies below /net/<node> (the owner), the descriptors of open handles (local_handles.hpp).
 #pragma once

@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::uint8_t kPriority = 0;
 
-std::uint32_t caller_bytes(const wire::Caller& caller) { return 16 + 4 * caller.group_count; }
+std::uint32_t caller_bytes(const wire::Caller& caller) {
+  return 16 + 4 * caller.group_count;
+}
 
 /// RequestHeader | Caller in front of the body.
 Buffer with_envelope(wire::RequestHeader header, const wire::Caller& caller, Buffer body) {
@@ -29,7 +31,10 @@ NodeCalls::NodeCalls(core::Engine& engine, exec::Executor& executor, CompletionQ
     : engine_(engine), executor_(executor), completions_(completions), peers_(peers) {}
 
 Result<RequestId> NodeCalls::start(Call call, Instant at) {
-  Pending pending{.node = call.node, .life = call.life, .opcode = call.header.opcode,
+  Pending pending{.node = call.node,
+                  .life = call.life,
+                  .opcode = call.header.opcode,
+                  .process = call.caller->process,
                   .on_reply = std::move(call.on_reply)};
   if (call.node.is_peer()) {
     if (call.connection) {
@@ -96,16 +101,21 @@ void NodeCalls::abandon(RequestId request, Instant at) {
   cancel(request, at);
 }
 
-void NodeCalls::insist(NodeRef node, Incarnation life, wire::Opcode opcode, HandleId handle,
-                       const wire::Caller& caller, std::function<void()> on_done, Instant at) {
+void NodeCalls::insist(NodeRef node, Incarnation life, wire::Opcode opcode, HandleId handle, const wire::Caller& caller,
+                       std::function<void()> on_done, Instant at) {
   const Deferred again{.node = node, .life = life, .opcode = opcode, .handle = handle, .caller = caller};
   auto on_reply = [this, again, on_done](const NodeReply& reply) {
     if (on_done) on_done();
     if (reply.is_lost || wire::errno_from_wire(reply.error) == EAGAIN) defer(again);
   };
   const wire::RequestHeader header{.opcode = static_cast<std::uint16_t>(opcode), .handle = handle.value};
-  const auto started = start({.node = node, .life = life, .header = header, .caller = &caller, .body = Buffer(0),
-                              .on_reply = std::move(on_reply)}, at);
+  const auto started = start({.node = node,
+                              .life = life,
+                              .header = header,
+                              .caller = &caller,
+                              .body = Buffer(0),
+                              .on_reply = std::move(on_reply)},
+                             at);
   if (started) return;
   if (on_done) on_done();
   if (started.error().code != ESTALE) defer(again);
@@ -165,17 +175,19 @@ void NodeCalls::finish(RequestId request, NodeReply reply, Instant at) {
   if (pending->on_reply) return pending->on_reply(std::move(reply));
 
   ++statistics_.late_replies;
-  close_if_opened(pending->node, pending->life, pending->opcode, reply, at);
+  if (reply.error == 0) undo(*pending, reply, at);
   if (pending->owns_connection && engine_.incarnation_of(pending->node.peer_id()) == pending->life) {
     engine_.close_connection(pending->node.peer_id(), pending->connection, at);
   }
 }
 
-void NodeCalls::close_if_opened(NodeRef node, Incarnation life, std::uint16_t opcode, const NodeReply& reply,
-                                Instant at) {
-  if (opcode != static_cast<std::uint16_t>(wire::Opcode::kOpen) || reply.error != 0) return;
+void NodeCalls::undo(const Pending& pending, const NodeReply& reply, Instant at) {
+  const auto opcode = static_cast<wire::Opcode>(pending.opcode);
+  if (opcode == wire::Opcode::kLockRange && on_late_lock) on_late_lock(pending.node, pending.life, pending.process);
+  if (opcode != wire::Opcode::kOpen) return;
   const auto opened = wire::decode<wire::OpenReply>(reply.body.view());
-  if (opened) insist(node, life, wire::Opcode::kClose, HandleId{opened->handle}, wire::Caller(), nullptr, at);
+  if (!opened) return;
+  insist(pending.node, pending.life, wire::Opcode::kClose, HandleId{opened->handle}, wire::Caller(), nullptr, at);
 }
 
 void NodeCalls::on_peer_up(const core::PeerUp& event, Instant at) {

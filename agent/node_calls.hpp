@@ -4,8 +4,9 @@
 //
 // Every request that leaves a router, and every one that the agent sends of itself, is a call: to the own executor or,
 // through the engine, to a peer. A call ends exactly once: with the reply, or with EHOSTDOWN as soon as the peer is
-// lost, or ESTALE when it is another life; these two are marked `is_lost`. A reply that nobody waits for is dropped; if it opened something, that is
-// closed again at the owner.
+// lost, or ESTALE when it is another life; these two are marked `is_lost`. A reply that nobody waits for is dropped:
+// what it opened is closed again at the owner, a lock that it took is let go.
+//
 // Threads:  the strand. No reply arrives before start() has returned.
 // Not here: who may ask for what (router.hpp).
 #pragma once
@@ -57,8 +58,8 @@ class NodeCalls {
   /// owner has answered, so that a late Open is not lost.
   void abandon(RequestId request, Instant at);
 
-  /// Sends a request without a body (Close, ReleaseLocks) until the owner has it or that life is over. `on_done` (may be
-  /// empty) is called once, at the first outcome.
+  /// Sends a request without a body (Close, ReleaseLocks) until the owner has it or that life is over. `on_done` (may
+  /// be empty) is called once, at the first outcome.
   void insist(NodeRef node, Incarnation life, wire::Opcode opcode, HandleId handle, const wire::Caller& caller,
               std::function<void()> on_done, Instant at);
 
@@ -72,6 +73,9 @@ class NodeCalls {
   std::optional<Instant> deadline() const { return retry_at_; }
   void on_time(Instant at);
 
+  /// A record lock was granted to a request that nobody waits for any more.
+  std::function<void(NodeRef node, Incarnation life, std::uint32_t process)> on_late_lock;
+
   std::size_t in_flight() const { return calls_.size(); }
   const Statistics& statistics() const { return statistics_; }
 
@@ -81,8 +85,9 @@ class NodeCalls {
     Incarnation life;
     ConnectionId connection;  // none: the own executor
     std::uint16_t opcode = 0;
+    std::uint32_t process = 0;  // the caller's
     bool owns_connection = false;
-    OnReply on_reply;         // empty: abandoned
+    OnReply on_reply;  // empty: abandoned
   };
   struct Deferred {
     NodeRef node;
@@ -97,7 +102,7 @@ class NodeCalls {
   Result<ConnectionId> own_connection(PeerId peer, Incarnation life, Instant at);
   void finish(RequestId request, NodeReply reply, Instant at);
   void lose(RequestId request, int error);
-  void close_if_opened(NodeRef node, Incarnation life, std::uint16_t opcode, const NodeReply& reply, Instant at);
+  void undo(const Pending& pending, const NodeReply& reply, Instant at);
   void defer(Deferred request);
   void retry_deferred(Instant at);
 

@@ -89,7 +89,8 @@ Result<NodeIdentity> begin_life(const std::string& state_directory) {
 
   UniqueFd lock(openat(directory.get(), "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock) return fail_errno("create lock");
-  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return errno == EWOULDBLOCK ? fail(EBUSY, "flock") : fail_errno("flock");
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+    return errno == EWOULDBLOCK ? fail(EBUSY, "flock") : fail_errno("flock");
 
   const Result<std::optional<Stored>> loaded = load(directory.get());
   if (!loaded) return fail(loaded.error());

@@ -3,8 +3,9 @@
 // node_identity.hpp: who is this node, and which of its lives is this?
 //
 // <state directory>/node holds the 128-bit id, created once, and the incarnation of the latest life. A new life has a
-// greater incarnation than every earlier one, also when the file was lost (it is at least the time in microseconds), and
-// is on disk before anybody hears of it: a peer that sees it again must be sure that what was open is gone.
+// greater incarnation than every earlier one, also when the file was lost (it is at least the time in microseconds),
+// and is on disk before anybody hears of it: a peer that sees it again must be sure that what was open is gone.
+//
 // Threads:  the main one, at start.
 #pragma once
 

@@ -18,11 +18,16 @@ OwnAnswers::OwnAnswers(const PeerTable& nodes, LocalHandles& handles, ShadowServ
 
 void OwnAnswers::answer(LocalSession& session, LocalRequest request) {
   switch (static_cast<wire::Opcode>(request.header.opcode)) {
-    case wire::Opcode::kAdoptHandle: return adopt_handle(session, request);
-    case wire::Opcode::kEnterDirectory: return enter_directory(session, request);
-    case wire::Opcode::kListNodes: return list_nodes(session);
-    case wire::Opcode::kGetStatistics: return session.reply({.body = Buffer(as_bytes(statistics_()))});
-    default: return session.reply(failed(EOPNOTSUPP));
+    case wire::Opcode::kAdoptHandle:
+      return adopt_handle(session, request);
+    case wire::Opcode::kEnterDirectory:
+      return enter_directory(session, request);
+    case wire::Opcode::kListNodes:
+      return list_nodes(session);
+    case wire::Opcode::kGetStatistics:
+      return session.reply({.body = Buffer(as_bytes(statistics_()))});
+    default:
+      return session.reply(failed(EOPNOTSUPP));
   }
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // own_answers.hpp: what does the local agent answer itself? (wire/agent_ops.hpp)
-//
 // Threads:  the strand.
 // Not here: Cancel (router.hpp); the directory /net (net_root.hpp).
 #pragma once
@@ -25,7 +24,7 @@ class OwnAnswers {
   OwnAnswers(const PeerTable& nodes, LocalHandles& handles, ShadowService& shadows,
              std::function<std::string()> statistics);
 
-  /// The request's opcode is one that where_executed() calls kAgent. 
+  /// The request's opcode is one that where_executed() calls kAgent.
   void answer(LocalSession& session, LocalRequest request);
   void on_completion(CompletionQueue::Completion completion);
   /// The session wants no answer any more.

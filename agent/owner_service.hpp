@@ -4,6 +4,7 @@
 //
 // Envelope off, to the executor in the caller's name, the reply back on the same connection. Callers are believed as
 // their agent says (--trusted). When a life of a peer is over, everything that it has here goes with it.
+//
 // Threads:  the strand.
 // Not here: the operations themselves (agent/exec).
 #pragma once

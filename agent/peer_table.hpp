@@ -3,6 +3,7 @@
 // peer_table.hpp: which nodes are known, by which name, and how are they?
 //
 // Names are from the command line. Also numbers the lives of nodes for the executor, to whom each life is a client.
+//
 // Threads:  the strand.
 // Not here: how a peer is reached (core::Engine).
 #pragma once
@@ -78,9 +79,9 @@ class PeerTable {
   };
 
   NodeInfo own_;
-  std::vector<NodeInfo> peers_;  // by PeerId
+  std::vector<NodeInfo> peers_;                            // by PeerId
   std::unordered_map<std::string_view, NodeRef> by_name_;  // views into the names, which never move
-  std::vector<Life> lives_;      // few: at most the present and the last one of each peer
+  std::vector<Life> lives_;                                // few: at most the present and the last one of each peer
   std::uint64_t next_client_ = kOwnClient.value + 1;
 };
 

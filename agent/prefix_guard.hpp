@@ -2,8 +2,9 @@
 //
 // prefix_guard.hpp: may the name space lie at this prefix, and how do programs learn of another one than /net?
 //
-// The prefix needs no directory. It must not hide anything either: a mount point (but one of qnetfs) or a directory with
-// content is refused. Another prefix than the default is told by the symlink "<socket>.prefix".
+// The prefix needs no directory. It must not hide anything either: a mount point (but one of qnetfs) or a directory
+// with content is refused. Another prefix than the default is told by the symlink "<socket>.prefix".
+//
 // Threads:  the main one, at start and end.
 #pragma once
 

@@ -4,10 +4,10 @@
 //
 // Boost.Asio owns the thread. Descriptors on the way of a request live in an epoll set of their own, which is one
 // descriptor to Asio. While there is traffic the thread stays in that set (a burst): one epoll_wait per wake-up, where
-// Asio needs an epoll_ctl as well. After kDwell without an event, or kBurstMax at the latest, it goes back to Asio, which
-// serves signals. The deadline is a timerfd in the set that is left alone as long as it is early enough: a timeout of
-// each wait would have the kernel set and cancel a timer each time. One wake-up (a byte there and back over a socketpair
-// on one CPU, median of runs): 9.7 µs so, 10.3 with a timeout, 12.4 with epoll_ctl.
+// Asio needs an epoll_ctl as well. After kDwell without an event, or kBurstMax at the latest, it goes back to Asio,
+// which serves signals. The deadline is a timerfd in the set that is left alone as long as it is early enough: a
+// timeout of each wait would have the kernel set and cancel a timer each time. One wake-up (a byte there and back over
+// a socketpair on one CPU, median of runs): 9.7 µs so, 10.3 with a timeout, 12.4 with epoll_ctl.
 //
 // Threads:  one, that of the io_context.
 #pragma once
@@ -28,7 +28,9 @@
 
 namespace qnet::agent {
 
-inline Instant now() { return std::chrono::steady_clock::now(); }
+inline Instant now() {
+  return std::chrono::steady_clock::now();
+}
 
 /// Something that has a descriptor in a Reactor.
 class Watcher {

@@ -23,7 +23,9 @@ struct NodeReply {
   bool is_lost = false;  ///< the peer was lost; the call's connection is no longer its starter's
 };
 
-inline NodeReply failed(int error) { return {.error = wire::errno_to_wire(error)}; }
+inline NodeReply failed(int error) {
+  return {.error = wire::errno_to_wire(error)};
+}
 
 inline NodeReply to_node_reply(exec::Reply reply) {
   NodeReply answer{.error = reply.error == -1 ? wire::kErrorRedirect : wire::errno_to_wire(reply.error)};

@@ -4,6 +4,7 @@
 //
 // A number is <life of the slot> * kSlotsMax + slot. Lives start at random, so numbers of two agents rarely meet in a
 // log. No allocation once the table has grown to its working size.
+//
 // Threads:  the strand.
 #pragma once
 

@@ -14,7 +14,9 @@ namespace {
 
 using wire::Opcode;
 
-Opcode opcode_of(const LocalRequest& request) { return static_cast<Opcode>(request.header.opcode); }
+Opcode opcode_of(const LocalRequest& request) {
+  return static_cast<Opcode>(request.header.opcode);
+}
 
 /// Only what an owner may say: the kind becomes a letter in the handle's name.
 bool is_sound(const wire::OpenReply& opened) {
@@ -108,9 +110,13 @@ void Router::forward(LocalSession& session, NodeRef node, LocalRequest request, 
     return session.reply(failed(noted.error().code));
   }
 
-  NodeCalls::Call call{.node = node, .life = *life, .header = request.header, .caller = &session.caller(),
-                       .body = std::move(request.body),
-                       .on_reply = [this, waiting = &session](NodeReply reply) { on_reply(*waiting, std::move(reply)); }};
+  NodeCalls::Call call{
+      .node = node,
+      .life = *life,
+      .header = request.header,
+      .caller = &session.caller(),
+      .body = std::move(request.body),
+      .on_reply = [this, waiting = &session](NodeReply reply) { on_reply(*waiting, std::move(reply)); }};
   if (node.is_peer()) {
     const Result<ConnectionId> connection =
         session.connections.get(parts_.engine, node.peer_id(), *life, split_target(session.target()), at);
@@ -143,7 +149,8 @@ Status Router::note_locks(const LocalSession& session, const HandleKey& key, Inc
   if (opcode == Opcode::kLockRange) {
     const auto lock = wire::decode<wire::LockRangeRequest>(request.body.view());
     if (lock && lock->is_ofd == 0) {
-      const bool is_taken = lock->command != static_cast<std::uint8_t>(wire::LockCommand::kGet) && lock->type != F_UNLCK;
+      const bool is_taken =
+          lock->command != static_cast<std::uint8_t>(wire::LockCommand::kGet) && lock->type != F_UNLCK;
       if (!is_taken) return {};
       return parts_.locks.watch(session.caller(), session.descriptor(), key.node, life);
     }
@@ -209,7 +216,8 @@ void Router::on_closed(LocalSession& session) {
 /// Sends on, or refuses, every held request that fulfils the condition.
 template <class Condition>
 void Router::release_if(Condition&& condition) {
-  const auto first = std::stable_partition(held_.begin(), held_.end(), [&](const Held& held) { return !condition(held); });
+  const auto first =
+      std::stable_partition(held_.begin(), held_.end(), [&](const Held& held) { return !condition(held); });
   std::vector<Held> released(std::make_move_iterator(first), std::make_move_iterator(held_.end()));
   held_.erase(first, held_.end());
   for (Held& held : released) {

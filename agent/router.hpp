@@ -6,6 +6,7 @@
 // answers what is the agent's own, and sends the rest on its way. A request that must not go yet is held: while a
 // barrier stands, or in the first second of this agent until its peer has been heard of. Bounded: one per connection.
 // An Open that succeeded becomes a descriptor here.
+//
 // Threads:  the strand.
 // Not here: the way to the node and back (node_calls.hpp).
 #pragma once

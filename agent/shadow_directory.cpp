@@ -17,7 +17,9 @@ namespace {
 constexpr int kDirectoryFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 /// root may create below 0555, others not.
-mode_t directory_mode() { return geteuid() == 0 ? 0555 : 0755; }
+mode_t directory_mode() {
+  return geteuid() == 0 ? 0555 : 0755;
+}
 
 Result<std::vector<std::string>> split(std::string_view path) {
   std::vector<std::string> names;

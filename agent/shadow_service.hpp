@@ -4,6 +4,7 @@
 //
 // Making one takes a mkdir and a rmdir per component, each of which may wait for a disk: a thread does it. Nothing can
 // change a deleted directory, so one serves every process that enters the same path: the latest kCachedMax are kept.
+//
 // Threads:  methods on the strand; make() on its own.
 #pragma once
 

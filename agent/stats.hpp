@@ -4,6 +4,7 @@
 //
 // A JSON object of objects of integers: the parts and their counters. Counters only grow; what can fall is in the
 // present tense ("open", "in_flight").
+//
 // Threads:  the strand.
 #pragma once
 

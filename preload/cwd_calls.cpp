@@ -13,6 +13,7 @@
 #include "preload/entry.hpp"
 #include "preload/libc.hpp"
 #include "preload/remote_call.hpp"
+#include "preload/working_directory.hpp"
 
 extern "C" [[noreturn]] void __chk_fail();
 
@@ -21,8 +22,8 @@ namespace {
 
 using wire::Opcode;
 
-/// A path on a node that has been found to be a directory: makes it the working directory.
-Result<int> enter(std::string_view target, std::string_view path_on_node, client::Exchange& exchange) {
+/// A path on a node that has been found to be a directory: a descriptor that works as a working directory there.
+Result<int> open_shadow(std::string_view target, std::string_view path_on_node, client::Exchange& exchange) {
   char text[Routed::kTextBytes];
   std::size_t size = 0;
   const auto put = [&](std::string_view part) {
@@ -42,20 +43,32 @@ Result<int> enter(std::string_view target, std::string_view path_on_node, client
       client::call<wire::EnterDirectoryReply>(Opcode::kEnterDirectory, client::Place{}, request, exchange, options);
   if (!entered) return fail(entered.error());
   if (exchange.received_fd < 0) return fail(EIO, "chdir: no descriptor");
-  const long moved = raw_syscall(SYS_fchdir, exchange.received_fd);
-  raw_syscall(SYS_close, exchange.received_fd);
+  return exchange.received_fd;
+}
+
+Result<int> enter(std::string_view target, std::string_view path_on_node, client::Exchange& exchange) {
+  const Result<int> shadow = open_shadow(target, path_on_node, exchange);
+  if (!shadow) return shadow;
+  const long moved = raw_syscall(SYS_fchdir, *shadow);
+  raw_syscall(SYS_close, *shadow);
   if (moved < 0) return fail(static_cast<int>(-moved), "fchdir");
   forget_working_directory();
   return 0;
 }
 
-Result<int> enter_routed(const Routed& routed, client::Exchange& exchange) {
+/// `use` is enter() or open_shadow(); the caller may search the directory.
+template <class Use>
+Result<int> with_directory(const Routed& routed, client::Exchange& exchange, Use&& use) {
   const wire::ResolvePathRequest request{wire::kResolveDirectory | wire::kResolveSearch, routed.place.path};
   const auto resolved = ask_path<wire::ResolvePathReply>(routed, Opcode::kResolvePath, request, exchange);
   if (!resolved) return fail(resolved.error());
   char path[wire::kPathBytesMax + 1];
   const std::size_t size = resolved->path.copy(path, sizeof path);
-  return enter(routed.place.target, {path, size}, exchange);
+  return use(routed.place.target, std::string_view(path, size), exchange);
+}
+
+Result<int> enter_routed(const Routed& routed, client::Exchange& exchange) {
+  return with_directory(routed, exchange, enter);
 }
 
 /// What the application sees of an object on a node. Nothing if it would be too long.
@@ -66,12 +79,13 @@ std::string_view name_of(std::string_view target, std::string_view path_on_node,
 /// The name of the open thing behind a remote descriptor.
 Result<std::size_t> name_of_descriptor(const RemoteFd& file, char* text) {
   if (file.error != 0) return fail(file.error, "handle");
-  client::Exchange exchange;
+  const Scratch<client::Exchange> exchange;
+  if (!exchange) return fail(ENOMEM, "name");
   client::CallOptions options;
   options.prove_fd = file.fd;
   const auto resolved =
       client::call<wire::ResolvePathReply>(Opcode::kResolvePath, client::Place{file.target(), file.handle, {}},
-                                           wire::ResolvePathRequest{}, exchange, options);
+                                           wire::ResolvePathRequest{}, *exchange, options);
   if (!resolved) return fail(resolved.error());
   const std::size_t size = name_of(file.target(), resolved->path, text).size();
   if (size == 0) return fail(ENAMETOOLONG, "name");
@@ -200,11 +214,15 @@ __attribute__((noinline)) char* virtual_getcwd(char* buffer, std::size_t room) {
 
 __attribute__((noinline)) int enter_descriptor(const RemoteFd& file) {
   if (file.error != 0) return refuse(file.error);
-  Routed routed;
-  routed.place = {file.target(), file.handle, ""};
-  routed.prove_fd = file.fd;
-  client::Exchange exchange;
-  return finish_remote<int>(enter_routed(routed, exchange));
+  struct Work {
+    Routed routed;
+    client::Exchange exchange;
+  };
+  const Scratch<Work> work;
+  if (!work) return refuse(ENOMEM);
+  work->routed.place = {file.target(), file.handle, ""};
+  work->routed.prove_fd = file.fd;
+  return finish_remote<int>(enter_routed(work->routed, work->exchange));
 }
 
 __attribute__((noinline)) char* virtual_directory_name() {
@@ -220,6 +238,14 @@ __attribute__((noinline)) char* virtual_directory_name() {
 }
 
 }  // namespace
+
+int open_working_directory(const char* path) {
+  return by_path(
+      AT_FDCWD, path, LastLink::kFollow,
+      [](int, const char* local) { return libc().open(local, O_PATH | O_DIRECTORY | O_CLOEXEC, 0); },
+      [](const Routed& routed, client::Exchange& exchange) { return with_directory(routed, exchange, open_shadow); });
+}
+
 }  // namespace qnet::preload
 
 using namespace qnet::preload;

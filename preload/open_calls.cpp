@@ -30,6 +30,7 @@ int note_opened(int fd) {
 
 template <class Local>
 int open_anywhere(int dirfd, const char* path, int flags, mode_t mode, Local&& local_open) {
+  if (!is_plainly_local(dirfd, path)) ::pthread_testcancel();
   return note_opened(by_path(
       dirfd, path, last_link_of(flags),
       [&](int local_dirfd, const char* local_path) {
@@ -37,10 +38,7 @@ int open_anywhere(int dirfd, const char* path, int flags, mode_t mode, Local&& l
         if (fd >= 0) note_local(fd);
         return fd;
       },
-      [&](const Routed& routed, client::Exchange& exchange) {
-        ::pthread_testcancel();
-        return open_remote(routed, exchange, flags, mode);
-      }));
+      [&](const Routed& routed, client::Exchange& exchange) { return open_remote(routed, exchange, flags, mode); }));
 }
 
 }  // namespace

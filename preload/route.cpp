@@ -152,8 +152,8 @@ void route_absolute(std::string_view path, LastLink last, Routed& routed) {
   if (!take_own_proc(below) || !take_prefix(below, "cwd")) return;
   if (!below.empty() && below.front() != '/') return;
   if (below.empty() && last == LastLink::kKeep) return;
-  char directory[4096];
-  const std::string_view here = real_working_directory(directory);
+  const Scratch<std::array<char, 4096>> directory;
+  const std::string_view here = directory ? real_working_directory(directory->data()) : std::string_view();
   if (here.empty()) return;
   if (here.size() + below.size() >= Routed::kTextBytes) return refuse(routed, ENAMETOOLONG);
   std::memmove(routed.text + here.size(), below.data(), below.size());
@@ -163,12 +163,14 @@ void route_absolute(std::string_view path, LastLink last, Routed& routed) {
   route_net_path(parse_net_path(joined, state().prefix), routed);
 }
 
-/// `directory` + '/' + `relative`, below the prefix, in routed.text.
+/// `directory` + '/' + `relative`, below the prefix, in routed.text, where one of them may be already.
 void route_joined(std::string_view directory, std::string_view relative, Routed& routed) {
   const std::size_t size = directory.size() + 1 + relative.size();
   if (size >= Routed::kTextBytes || relative.size() > wire::kPathBytesMax) return refuse(routed, ENAMETOOLONG);
+  const bool is_in_place = directory.data() >= routed.text && directory.data() < routed.text + sizeof routed.text;
+  if (is_in_place) std::memmove(routed.text, directory.data(), directory.size());
   std::memmove(routed.text + directory.size() + 1, relative.data(), relative.size());
-  std::memcpy(routed.text, directory.data(), directory.size());
+  if (!is_in_place) std::memcpy(routed.text, directory.data(), directory.size());
   routed.text[directory.size()] = '/';
   routed.text[size] = '\0';
   route_net_path(parse_net_path({routed.text, size}, state().prefix), routed);
@@ -205,8 +207,7 @@ void route(int dirfd, const char* path, Routed& routed, LastLink last) {
     return path[0] == '\0' ? refuse(routed, ENOENT) : route_from_descriptor(found, path, routed);
   }
   if (state().working_directory.load(std::memory_order_relaxed) == WorkingDirectory::kLocal) return;
-  char directory[4096];
-  const std::string_view here = real_working_directory(directory);
+  const std::string_view here = real_working_directory(routed.text);
   if (here.empty()) return;
   return path[0] == '\0' ? refuse(routed, ENOENT) : route_joined(here, path, routed);
 }
@@ -254,9 +255,9 @@ bool deserves_second_look(int dirfd, const char* path, int error) {
 }
 
 bool walk_to_prefix(int dirfd, const char* path, LastLink last, Routed& routed) {
-  LinkWalk walk;
-  if (!walk_into_prefix(dirfd, path, state().prefix, last == LastLink::kFollow, walk)) return false;
-  const std::string_view found = walk.path();
+  const Scratch<LinkWalk> walk;
+  if (!walk || !walk_into_prefix(dirfd, path, state().prefix, last == LastLink::kFollow, *walk)) return false;
+  const std::string_view found = walk->path();
   const std::string_view prefix = state().prefix;
   if (prefix.size() + found.size() >= Routed::kTextBytes) return false;
   std::memcpy(routed.text, prefix.data(), prefix.size());

@@ -13,8 +13,9 @@
 // Order: QNET_MAP and the prefix are text; anything else goes to the kernel first, and only a failure that a symlink
 // into the prefix could explain (ENOENT, ENOTDIR, ELOOP, EXDEV, ENXIO, EACCES) is looked at again. Never collapses
 // "..". The local function returns -1 and sets errno like the system call; so does by_path(). A local call costs its
-// caller two comparisons and little stack: the rest is in functions that are not inlined. Threads:  any; signal-safe.
-// Not here: what text under the prefix means (transport/base/net_path.hpp); the walk along symlinks (link_walk.hpp).
+// caller two comparisons and little stack: the rest is in functions that are not inlined and works in scratch memory.
+// Threads:  any; signal-safe. Not here: what text under the prefix means (transport/base/net_path.hpp); the walk along
+// symlinks (link_walk.hpp).
 #pragma once
 
 #include <fcntl.h>
@@ -24,6 +25,7 @@
 #include "agent/client/client.hpp"
 #include "preload/fd_table.hpp"
 #include "preload/log.hpp"
+#include "preload/scratch.hpp"
 #include "preload/state.hpp"
 
 namespace qnet::preload {
@@ -108,11 +110,20 @@ Value finish_remote(const Result<T>& result) {
   else return static_cast<Value>(*result);
 }
 
-/// The part of by_path() with the large stack frame. `first_error`: what the local call has already said, or 0.
+/// The rare part of by_path(). `first_error`: what the local call has already said, or 0.
 template <class Value, class Local, class Remote>
 __attribute__((noinline)) Value by_routed_path(int dirfd, const char* path, LastLink last, int first_error,
                                                Local& local, Remote& remote) {
-  Routed routed;
+  struct Work {
+    Routed routed;
+    client::Exchange exchange;
+  };
+  const Scratch<Work> work;
+  if (!work) {
+    errno = ENOMEM;
+    return static_cast<Value>(-1);
+  }
+  Routed& routed = work->routed;
   if (first_error == 0) {
     route(dirfd, path, routed, last);
   } else if (!walk_to_prefix(dirfd, path, last, routed)) {
@@ -132,11 +143,10 @@ __attribute__((noinline)) Value by_routed_path(int dirfd, const char* path, Last
       errno = error;
       return value;
     }
-    client::Exchange exchange;
-    const auto result = remote(static_cast<const Routed&>(routed), exchange);
+    const auto result = remote(static_cast<const Routed&>(routed), work->exchange);
     if (is_logged(LogLevel::kDebug)) log_remote(routed.place, result ? 0 : result.error().code);
     if (result || result.error().code != client::kRedirected) return finish_remote<Value>(result);
-    follow_redirect(exchange.redirect, hops, routed);
+    follow_redirect(work->exchange.redirect, hops, routed);
   }
 }
 

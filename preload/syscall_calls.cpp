@@ -77,6 +77,9 @@ long pass_identity(const Arguments& call) {
 /// Calls on an open file as a whole, or on two.
 bool file_call(const Arguments& call, long& result) {
   switch (call.number) {
+    case SYS_pidfd_getfd:
+      result = pass_receiving(call);
+      return true;
     case SYS_fsync:
       result = qnet_fsync(as_int(call.a));
       return true;
@@ -107,6 +110,9 @@ bool file_call(const Arguments& call, long& result) {
 /// Calls on a descriptor.
 bool descriptor_call(const Arguments& call, long& result) {
   switch (call.number) {
+    case kPidfdGetfd:
+      result = pass_receiving(call);
+      return true;
     case SYS_read:
       result = qnet_read(as_int(call.a), as<void>(call.b), static_cast<std::size_t>(call.c));
       return true;

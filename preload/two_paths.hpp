@@ -2,8 +2,8 @@
 //
 // two_paths.hpp: where do calls with two paths go? (rename, link)
 //
-// Both on one node, whatever their policies: there. Both local: to the kernel. A node's own name below the prefix: EROFS.
-// Anything else is EXDEV, on which programs copy instead.
+// Both on one node, whatever their policies: there. Both local: to the kernel. A node's own name below the prefix:
+// EROFS. Anything else is EXDEV, on which programs copy instead.
 #pragma once
 
 #include "preload/remote_file.hpp"
@@ -27,7 +27,17 @@ inline bool is_entry_of_prefix(const Routed& routed) {
 template <class Local, class Remote>
 __attribute__((noinline)) int by_two_routed_paths(const PathArgument& source, const PathArgument& target,
                                                   int first_error, Local& local, Remote& remote) {
-  Routed from, to;
+  struct Work {
+    Routed from, to;
+    client::Exchange exchange;
+  };
+  const Scratch<Work> work;
+  if (!work) {
+    errno = ENOMEM;
+    return -1;
+  }
+  Routed& from = work->from;
+  Routed& to = work->to;
   route(source.dirfd, source.path, from, source.last);
   route(target.dirfd, target.path, to, target.last);
   const auto walk = [](const PathArgument& argument, Routed& routed) {
@@ -69,7 +79,7 @@ __attribute__((noinline)) int by_two_routed_paths(const PathArgument& source, co
       errno = EXDEV;
       return -1;
     }
-    client::Exchange exchange;
+    client::Exchange& exchange = work->exchange;
     client::CallOptions options;
     options.prove_fd = from.prove_fd;
     options.second_handle = to.place.handle;

@@ -14,6 +14,10 @@
 
 namespace qnet::cli {
 
+/// `qnet [OPTIONS] run [OPTIONS] [--] COMMAND…`: takes the command off the words, with all of its own options. Empty if
+/// the words ask for something else or hold none.
+std::vector<std::string> take_command(std::vector<std::string>& words);
+
 /// Runs a program under libqnet.so; returns only if it cannot: 126, 127 as env(1) does, 1 without an agent.
 int run_command(const std::vector<std::string>& command);
 int nodes_command(bool as_json);

@@ -2,6 +2,7 @@
 //
 // main.cpp: what has the user of `qnet` asked for?
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -50,16 +51,16 @@ int main(int count, char** arguments) {
       ->type_name("PATH");
 
   bool as_json = false;
-  auto* run = app.add_subcommand("run", "run a program that sees the other nodes below /net");
-  std::vector<std::string> command;
-  run->add_option("COMMAND", command, "program and arguments; everything behind it is the program's")->required();
-  run->positionals_at_end()->fallthrough(false)->prefix_command();
+  const auto* run = app.add_subcommand("run", "run COMMAND…, a program that sees the other nodes below /net");
   auto* nodes = app.add_subcommand("nodes", "list the nodes");
   nodes->add_flag("--json", as_json, "as JSON");
   auto* stats = app.add_subcommand("stats", "show the agent's counters");
   stats->add_flag("--json", as_json, "as JSON");
+  std::vector<std::string> words(arguments + 1, arguments + std::max(count, 1));
+  const std::vector<std::string> command = qnet::cli::take_command(words);
   try {
-    app.parse(count, arguments);
+    std::ranges::reverse(words);  // As CLI11 wants them.
+    app.parse(words);
   } catch (const CLI::CallForHelp&) {
     std::fputs(app.help().c_str(), stdout);
     return 0;
@@ -72,6 +73,7 @@ int main(int count, char** arguments) {
 
   if (!socket.empty()) setenv("QNET_SOCKET", socket.c_str(), 1);  // The program that `run` starts needs it, too.
   qnet::client::configure(socket.empty() ? std::getenv("QNET_SOCKET") : socket.c_str());
+  if (*run && command.empty()) return qnet::cli::complain("run: which command?", 2);
   if (*run) return qnet::cli::run_command(command);
   if (*nodes) return qnet::cli::nodes_command(as_json);
   return qnet::cli::stats_command(as_json);

@@ -12,9 +12,12 @@ namespace {
 
 const char* text_of(std::uint8_t state) {
   switch (static_cast<wire::NodeState>(state)) {
-    case wire::NodeState::kSelf: return "self";
-    case wire::NodeState::kUp: return "up";
-    case wire::NodeState::kDown: return "down";
+    case wire::NodeState::kSelf:
+      return "self";
+    case wire::NodeState::kUp:
+      return "up";
+    case wire::NodeState::kDown:
+      return "down";
   }
   return "unknown";
 }

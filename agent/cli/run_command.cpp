@@ -31,6 +31,24 @@ std::string library() {
 
 }  // namespace
 
+std::vector<std::string> take_command(std::vector<std::string>& words) {
+  bool is_run = false;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const bool is_separator = is_run && words[i] == "--";
+    if (words[i] == "--socket") ++i;
+    else if (words[i].starts_with("-") && !is_separator) continue;
+    else if (!is_run && words[i] == "run") is_run = true;
+    else if (!is_run) return {};
+    else {
+      const auto first = words.begin() + static_cast<std::ptrdiff_t>(i);
+      std::vector<std::string> command(first + (is_separator ? 1 : 0), words.end());
+      words.erase(first, words.end());
+      return command;
+    }
+  }
+  return {};
+}
+
 int run_command(const std::vector<std::string>& command) {
   if (const auto agent = client::agent_identity(); !agent) return complain_about_agent(agent.error().code);
 

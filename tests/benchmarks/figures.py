@@ -86,13 +86,13 @@ class Report:
         print(f"{figure.bench:6} {figure.what:26} {figure.pinning:13} {to_text(figure.value):>6} {figure.unit:28} "
               f"[{sides}; n={len(figure.samples[0].values)}] {verdict}".rstrip(), flush=True)
 
-    def end(self):
+    def end(self, is_complete=True):
         """The exit status."""
         failed = [figure for figure in self.figures if self.judged and not figure.is_good()]
         if self.as_json:
             print(json.dumps({"build": self.build, "cpus": os.cpu_count(), "kernel": platform.release(),
                               "figures": [self.as_dict(figure) for figure in self.figures]}, indent=1))
-        elif self.judged:
+        elif self.judged and is_complete:
             limited = sum(1 for figure in self.figures if figure.limit())
             print(f"{limited - len(failed)} of {limited} limits kept")
         return 1 if failed else 0

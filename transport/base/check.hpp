@@ -12,11 +12,11 @@
 #ifdef QNET_CHECK_CONTINUES
 #define QNET_CHECK(condition) static_cast<void>(condition)
 #else
-#define QNET_CHECK(condition)                                                                   \
-  do {                                                                                          \
-    if (!(condition)) {                                                                         \
-      std::fprintf(stderr, "%s:%d: impossible: not (%s)\n", __FILE__, __LINE__, #condition);    \
-      std::abort();                                                                             \
-    }                                                                                           \
+#define QNET_CHECK(condition)                                                                \
+  do {                                                                                       \
+    if (!(condition)) {                                                                      \
+      std::fprintf(stderr, "%s:%d: impossible: not (%s)\n", __FILE__, __LINE__, #condition); \
+      std::abort();                                                                          \
+    }                                                                                        \
   } while (false)
 #endif

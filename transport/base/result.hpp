@@ -13,8 +13,8 @@
 namespace qnet {
 
 struct Error {
-  int code = 0;             ///< errno of this host, never 0
-  const char* where = "";   ///< static text: which step failed
+  int code = 0;            ///< errno of this host, never 0
+  const char* where = "";  ///< static text: which step failed
 
   friend bool operator==(const Error& a, const Error& b) { return a.code == b.code; }
 };
@@ -25,10 +25,16 @@ using Result = std::expected<T, Error>;
 /// A function that can fail and has nothing to say when it does not.
 using Status = Result<void>;
 
-inline std::unexpected<Error> fail(int code, const char* where) { return std::unexpected(Error{code, where}); }
-inline std::unexpected<Error> fail(Error error) { return std::unexpected(error); }
+inline std::unexpected<Error> fail(int code, const char* where) {
+  return std::unexpected(Error{code, where});
+}
+inline std::unexpected<Error> fail(Error error) {
+  return std::unexpected(error);
+}
 
 /// The failure of the system call that has just returned -1.
-inline std::unexpected<Error> fail_errno(const char* where) { return std::unexpected(Error{errno, where}); }
+inline std::unexpected<Error> fail_errno(const char* where) {
+  return std::unexpected(Error{errno, where});
+}
 
 }  // namespace qnet

@@ -2,9 +2,9 @@
 //
 // engine.hpp: how do this node and its peers exchange messages reliably over several links? (design D7)
 //
-// The engine is sans-IO: bytes and a time in, bytes and a next deadline out. It makes no system call, knows no clock and
-// no thread, and draws its random numbers from the generator it is given, so that the simulator replays a run from its
-// seed. One engine serves all peers of a node; each peer is a Session of its own.
+// The engine is sans-IO: bytes and a time in, bytes and a next deadline out. It makes no system call, knows no clock
+// and no thread, and draws its random numbers from the generator it is given, so that the simulator replays a run from
+// its seed. One engine serves all peers of a node; each peer is a Session of its own.
 //
 //   datagram in ──► on_datagram ─┐                      ┌─► next_event     messages, peers up and down
 //   time ─────────► on_time      ├─► sessions, paths ───┤
@@ -47,8 +47,8 @@ struct EngineConfig {
   Duration call_grace = std::chrono::milliseconds(250);
   Duration session_hold = std::chrono::seconds(10);
   std::size_t peers_max = 256;
-  std::size_t connections_max = 65536;                  // per session
-  std::size_t connection_credit_bytes = 4u << 20;       // start; what a peer may have us hold per connection
+  std::size_t connections_max = 65536;             // per session
+  std::size_t connection_credit_bytes = 4u << 20;  // start; what a peer may have us hold per connection
   std::size_t session_credit_bytes = 64u << 20;
   std::uint8_t protocol_lowest = wire::kProtocolLowest;  // narrower or wider only in tests
   std::uint8_t protocol_highest = wire::kProtocolHighest;
@@ -56,12 +56,12 @@ struct EngineConfig {
 
 /// Why a session ended or a peer cannot be reached.
 enum class DownReason : std::uint8_t {
-  kNeverSeen,   ///< no handshake has completed yet
-  kSilent,      ///< no link alive for call_grace
-  kRefused,     ///< the host answers, no agent listens (ICMP port unreachable)
-  kRestarted,   ///< it came back with a new incarnation: what was open is gone
-  kGoodbye,     ///< it said so
-  kVersion,     ///< no common protocol version
+  kNeverSeen,  ///< no handshake has completed yet
+  kSilent,     ///< no link alive for call_grace
+  kRefused,    ///< the host answers, no agent listens (ICMP port unreachable)
+  kRestarted,  ///< it came back with a new incarnation: what was open is gone
+  kGoodbye,    ///< it said so
+  kVersion,    ///< no common protocol version
 };
 std::string_view text_of(DownReason reason);
 
@@ -76,7 +76,8 @@ struct PeerDown {
   Incarnation incarnation;  // of the life that was lost
   DownReason reason;
 };
-/// That life of the peer is over for good (restart, goodbye, session_hold): everything it had open here is to be closed.
+/// That life of the peer is over for good (restart, goodbye, session_hold): everything it had open here is to be
+/// closed.
 struct PeerGone {
   PeerId peer;
   Incarnation incarnation;
@@ -106,9 +107,9 @@ struct Transmit {
 };
 
 struct LinkProperties {
-  std::string name;                    // "en0"
+  std::string name;                       // "en0"
   std::size_t datagram_bytes_max = 1200;  // payload of one datagram
-  bool can_batch = false;              // several segments per Transmit are welcome (UDP GSO)
+  bool can_batch = false;                 // several segments per Transmit are welcome (UDP GSO)
 };
 
 struct PathView {
@@ -121,8 +122,8 @@ struct PathView {
 /// Counters of the engine; only ever grow. Shown by `qnet stats`.
 struct EngineStatistics {
   std::uint64_t datagrams_received = 0, datagrams_sent = 0, bytes_received = 0, bytes_sent = 0;
-  std::uint64_t datagrams_malformed = 0;   // dropped by the decoder
-  std::uint64_t datagrams_unknown = 0;     // no such session
+  std::uint64_t datagrams_malformed = 0;  // dropped by the decoder
+  std::uint64_t datagrams_unknown = 0;    // no such session
   std::uint64_t frames_retransmitted = 0, frames_duplicate = 0;
   std::uint64_t messages_sent = 0, messages_delivered = 0;
   std::uint64_t sessions_opened = 0, sessions_lost = 0;
@@ -153,9 +154,9 @@ class Engine {
   Incarnation incarnation_of(PeerId peer) const;
   DownReason down_reason_of(PeerId peer) const;
 
-  /// Opens an ordered stream to the peer. EHOSTDOWN while the peer is not up; ENFILE above connections_max. It ends with
-  /// close_connection() or with its session. `policy`/`link` are the text behind "~" in the path (empty: loadbalance),
-  /// EINVAL if they mean nothing here.
+  /// Opens an ordered stream to the peer. EHOSTDOWN while the peer is not up; ENFILE above connections_max. It ends
+  /// with close_connection() or with its session. `policy`/`link` are the text behind "~" in the path (empty:
+  /// loadbalance), EINVAL if they mean nothing here.
   Result<ConnectionId> open_connection(PeerId peer, std::string_view policy, std::string_view link, Instant now);
   void close_connection(PeerId peer, ConnectionId connection, Instant now);
 

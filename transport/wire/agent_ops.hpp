@@ -23,7 +23,7 @@ using AdoptHandleReply = Empty;
 /// makes it the kernel's working directory, so that stray relative names find nothing and /proc/self/cwd tells every
 /// later program where it is.
 struct EnterDirectoryRequest {
-  std::string_view path;                       // virtual: "/net/b/etc"
+  std::string_view path;  // virtual: "/net/b/etc"
   QNET_FIELDS(path)
   bool is_plausible() const { return is_path(path) && path.starts_with('/'); }
 };
@@ -39,11 +39,11 @@ struct ListNodesReply {
 };
 enum class NodeState : std::uint8_t { kSelf = 0, kUp = 1, kDown = 2 };
 struct NodeEntry {
-  std::uint8_t state = 0;                      // NodeState
-  std::uint64_t incarnation = 0;               // 0: never seen
-  std::int64_t since_s = 0;                    // CLOCK_REALTIME of the last change of state
+  std::uint8_t state = 0;         // NodeState
+  std::uint64_t incarnation = 0;  // 0: never seen
+  std::int64_t since_s = 0;       // CLOCK_REALTIME of the last change of state
   std::string_view name;
-  std::string_view reason;                     // why it is down; empty otherwise
+  std::string_view reason;  // why it is down; empty otherwise
   QNET_FIELDS(state, incarnation, since_s, name, reason)
 };
 

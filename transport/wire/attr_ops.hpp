@@ -2,8 +2,9 @@
 //
 // attr_ops.hpp: what do the operations on a name or an open thing's attributes say?
 //
-// Paths: see OpenRequest. An empty path with a handle is the open thing itself, so that fstat, fchmod, fchown, futimens,
-// ftruncate, fstatfs and fpathconf are these operations too. `flags` are AT_* (AT_SYMLINK_NOFOLLOW, AT_EACCESS …).
+// Paths: see OpenRequest. An empty path with a handle is the open thing itself, so that fstat, fchmod, fchown,
+// futimens, ftruncate, fstatfs and fpathconf are these operations too. `flags` are AT_* (AT_SYMLINK_NOFOLLOW,
+// AT_EACCESS …).
 #pragma once
 
 #include "transport/wire/file_ops.hpp"
@@ -20,7 +21,7 @@ using GetAttributesReply = Attributes;
 
 /// access(2), faccessat(2): asked as the caller, whose real and effective ids are the same here.
 struct CheckAccessRequest {
-  std::uint32_t mode = 0;                      // R_OK | W_OK | X_OK, or F_OK
+  std::uint32_t mode = 0;  // R_OK | W_OK | X_OK, or F_OK
   std::uint32_t flags = 0;
   std::string_view path;
   QNET_FIELDS(mode, flags, path)
@@ -44,13 +45,13 @@ enum ResolveFlags : std::uint32_t {
 };
 /// The path without symlinks, "." and "..": realpath(3), chdir(2), fchdir(2), readlink of /proc/self/fd/N.
 struct ResolvePathRequest {
-  std::uint32_t flags = 0;                     // ResolveFlags
+  std::uint32_t flags = 0;  // ResolveFlags
   std::string_view path;
   QNET_FIELDS(flags, path)
   bool is_plausible() const { return is_path(path); }
 };
 struct ResolvePathReply {
-  std::string_view path;                       // on the node, "/" for its root; " (deleted)" where the kernel says so
+  std::string_view path;  // on the node, "/" for its root; " (deleted)" where the kernel says so
   QNET_FIELDS(path)
 };
 
@@ -64,7 +65,7 @@ struct ChangeModeRequest {
 using ChangeModeReply = Empty;
 
 struct ChangeOwnerRequest {
-  std::uint32_t user = 0, group = 0;           // UINT32_MAX: leave it
+  std::uint32_t user = 0, group = 0;  // UINT32_MAX: leave it
   std::uint32_t flags = 0;
   std::string_view path;
   QNET_FIELDS(user, group, flags, path)
@@ -73,7 +74,7 @@ struct ChangeOwnerRequest {
 using ChangeOwnerReply = Empty;
 
 struct ChangeTimesRequest {
-  Timestamp accessed, modified;                // nanoseconds may be UTIME_NOW or UTIME_OMIT
+  Timestamp accessed, modified;  // nanoseconds may be UTIME_NOW or UTIME_OMIT
   std::uint32_t flags = 0;
   std::string_view path;
   QNET_FIELDS(accessed, modified, flags, path)
@@ -104,7 +105,7 @@ struct GetFileSystemReply {
 
 /// pathconf(3). `value` -1 with error 0: no limit.
 struct GetPathLimitRequest {
-  std::uint32_t name = 0;                      // _PC_*, glibc's numbers
+  std::uint32_t name = 0;  // _PC_*, glibc's numbers
   std::string_view path;
   QNET_FIELDS(name, path)
   bool is_plausible() const { return is_path(path); }

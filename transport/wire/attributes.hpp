@@ -22,14 +22,14 @@ struct Timestamp {
 };
 
 struct Attributes {
-  std::uint32_t mask = 0;           // STATX_* bits that are filled in
+  std::uint32_t mask = 0;  // STATX_* bits that are filled in
   std::uint32_t block_size = 0;
-  std::uint64_t flags = 0;          // STATX_ATTR_*
+  std::uint64_t flags = 0;  // STATX_ATTR_*
   std::uint64_t flags_mask = 0;
   std::uint32_t link_count = 0;
   std::uint32_t user = 0;
   std::uint32_t group = 0;
-  std::uint32_t mode = 0;           // type and permissions, Linux's numbers
+  std::uint32_t mode = 0;  // type and permissions, Linux's numbers
   std::uint64_t inode = 0;
   std::uint64_t size_bytes = 0;
   std::uint64_t blocks_512 = 0;

@@ -15,7 +15,9 @@
 namespace qnet::wire {
 
 template <class T>
-concept HasFields = requires(T message) { message.fields(); };
+concept HasFields = requires(T message) {
+  message.fields();
+};
 
 template <class T>
 concept HasLimits = requires(const T message) {

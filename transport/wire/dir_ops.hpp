@@ -11,7 +11,7 @@ namespace qnet::wire {
 
 /// getdents64(2) at the handle's position.
 struct ReadDirectoryRequest {
-  std::uint32_t length_bytes = 0;              // of the reply, 512 to kDataBytesMax
+  std::uint32_t length_bytes = 0;  // of the reply, 512 to kDataBytesMax
   QNET_FIELDS(length_bytes)
   bool is_plausible() const { return length_bytes >= 512 && length_bytes <= kDataBytesMax; }
 };
@@ -22,14 +22,14 @@ struct ReadDirectoryReply {
 };
 struct DirectoryEntry {
   std::uint64_t inode = 0;
-  std::int64_t next = 0;                       // position of the next entry, for Seek
-  std::uint8_t type = 0;                       // DT_*
-  std::string_view name;                       // 1 to 255 bytes
+  std::int64_t next = 0;  // position of the next entry, for Seek
+  std::uint8_t type = 0;  // DT_*
+  std::string_view name;  // 1 to 255 bytes
   QNET_FIELDS(inode, next, type, name)
 };
 
 struct MakeDirectoryRequest {
-  std::uint32_t mode = 0;                      // umask already applied
+  std::uint32_t mode = 0;  // umask already applied
   std::string_view path;
   QNET_FIELDS(mode, path)
   bool is_plausible() const { return is_path(path); }
@@ -38,7 +38,7 @@ using MakeDirectoryReply = Empty;
 
 /// mknod(2), mkfifo(3).
 struct MakeNodeRequest {
-  std::uint32_t mode = 0;                      // type and permissions, umask already applied
+  std::uint32_t mode = 0;  // type and permissions, umask already applied
   std::uint32_t device_major = 0, device_minor = 0;
   std::string_view path;
   QNET_FIELDS(mode, device_major, device_minor, path)
@@ -47,7 +47,7 @@ struct MakeNodeRequest {
 using MakeNodeReply = Empty;
 
 struct MakeSymlinkRequest {
-  std::string_view content;                    // as given, never interpreted here
+  std::string_view content;  // as given, never interpreted here
   std::string_view path;
   QNET_FIELDS(content, path)
   bool is_plausible() const { return is_path(content) && is_path(path); }
@@ -56,7 +56,7 @@ using MakeSymlinkReply = Empty;
 
 /// linkat(2).
 struct LinkRequest {
-  std::uint32_t flags = 0;                     // AT_SYMLINK_FOLLOW, AT_EMPTY_PATH
+  std::uint32_t flags = 0;  // AT_SYMLINK_FOLLOW, AT_EMPTY_PATH
   std::string_view source, target;
   QNET_FIELDS(flags, source, target)
   bool is_plausible() const { return is_path(source) && is_path(target); }
@@ -65,7 +65,7 @@ using LinkReply = Empty;
 
 /// unlinkat(2).
 struct UnlinkRequest {
-  std::uint32_t flags = 0;                     // AT_REMOVEDIR
+  std::uint32_t flags = 0;  // AT_REMOVEDIR
   std::string_view path;
   QNET_FIELDS(flags, path)
   bool is_plausible() const { return is_path(path); }
@@ -74,7 +74,7 @@ using UnlinkReply = Empty;
 
 /// renameat2(2).
 struct RenameRequest {
-  std::uint32_t flags = 0;                     // RENAME_*
+  std::uint32_t flags = 0;  // RENAME_*
   std::string_view source, target;
   QNET_FIELDS(flags, source, target)
   bool is_plausible() const { return is_path(source) && is_path(target); }

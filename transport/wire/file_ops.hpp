@@ -13,9 +13,13 @@
 #include "transport/wire/message.hpp"
 
 // Every message lists its fields once; the two overloads differ in const only.
-#define QNET_FIELDS(...)                            \
-  auto fields() { return std::tie(__VA_ARGS__); }   \
-  auto fields() const { return std::tie(__VA_ARGS__); }
+#define QNET_FIELDS(...)          \
+  auto fields() {                 \
+    return std::tie(__VA_ARGS__); \
+  }                               \
+  auto fields() const {           \
+    return std::tie(__VA_ARGS__); \
+  }
 
 namespace qnet::wire {
 
@@ -25,24 +29,26 @@ struct Empty {
   auto fields() const { return std::tie(); }
 };
 
-inline bool is_path(std::string_view path) { return path.size() <= kPathBytesMax; }
+inline bool is_path(std::string_view path) {
+  return path.size() <= kPathBytesMax;
+}
 
 /// The body of a reply whose error is kErrorRedirect: start again with this path.
 struct RedirectReply {
-  std::uint8_t which = 0;       // 0: the first path of the request, 1: the second
-  std::uint8_t is_local = 0;    // 0: `path` is below the prefix ("/b/etc/x", "/" is the list of nodes);
-                                // 1: the walk left the prefix upwards, `path` is the caller's local path
-  std::string_view path;        // begins with '/'; what remained of the path is appended, not collapsed
+  std::uint8_t which = 0;     // 0: the first path of the request, 1: the second
+  std::uint8_t is_local = 0;  // 0: `path` is below the prefix ("/b/etc/x", "/" is the list of nodes);
+                              // 1: the walk left the prefix upwards, `path` is the caller's local path
+  std::string_view path;      // begins with '/'; what remained of the path is appended, not collapsed
 
   QNET_FIELDS(which, is_local, path)
   bool is_plausible() const { return which <= 1 && is_local <= 1 && path.starts_with('/') && is_path(path); }
 };
 
-/// open(2), openat(2), creat(2). A path on the node ("" or "/…" with handle 0), or relative to the handle; an empty path
-/// with a handle opens the same file anew, as open("/proc/self/fd/N") does.
+/// open(2), openat(2), creat(2). A path on the node ("" or "/…" with handle 0), or relative to the handle; an empty
+/// path with a handle opens the same file anew, as open("/proc/self/fd/N") does.
 struct OpenRequest {
-  std::uint32_t flags = 0;      // O_*; O_CLOEXEC is kept by the local agent for the descriptor that it passes
-  std::uint32_t mode = 0;       // umask already applied
+  std::uint32_t flags = 0;  // O_*; O_CLOEXEC is kept by the local agent for the descriptor that it passes
+  std::uint32_t mode = 0;   // umask already applied
   std::string_view path;
 
   QNET_FIELDS(flags, mode, path)
@@ -52,7 +58,7 @@ struct OpenRequest {
 /// The local agent adds the application's descriptor (SCM_RIGHTS) and keeps the rest.
 struct OpenReply {
   std::uint64_t handle = 0;
-  std::uint8_t kind = 0;        // HandleKind
+  std::uint8_t kind = 0;  // HandleKind
   Attributes attributes;
 
   QNET_FIELDS(handle, kind, attributes)
@@ -82,7 +88,7 @@ struct ReadReply {
 struct WriteRequest {
   std::int64_t offset_bytes = ReadRequest::kCurrentOffset;
   std::uint8_t may_block = 1;
-  Tail data;                                   // 0 to kDataBytesMax
+  Tail data;  // 0 to kDataBytesMax
 
   QNET_FIELDS(offset_bytes, may_block, data)
   bool is_plausible() const {
@@ -97,7 +103,7 @@ struct WriteReply {
 /// lseek(2); on a directory, seekdir and rewinddir with the cookies of ReadDirectory.
 struct SeekRequest {
   std::int64_t offset = 0;
-  std::uint32_t whence = 0;                    // SEEK_SET … SEEK_HOLE
+  std::uint32_t whence = 0;  // SEEK_SET … SEEK_HOLE
   QNET_FIELDS(offset, whence)
 };
 struct SeekReply {
@@ -107,9 +113,9 @@ struct SeekReply {
 
 enum class SyncKind : std::uint8_t { kAll = 0, kData = 1, kFileSystem = 2, kRange = 3 };
 struct SyncRequest {
-  std::uint8_t kind = 0;                       // SyncKind
-  std::int64_t offset = 0, length = 0;         // kRange only
-  std::uint32_t flags = 0;                     // kRange only
+  std::uint8_t kind = 0;                // SyncKind
+  std::int64_t offset = 0, length = 0;  // kRange only
+  std::uint32_t flags = 0;              // kRange only
   QNET_FIELDS(kind, offset, length, flags)
   bool is_plausible() const { return kind <= static_cast<std::uint8_t>(SyncKind::kRange); }
 };
@@ -139,11 +145,12 @@ struct LockWholeRequest {
 using LockWholeReply = Empty;
 
 enum class LockCommand : std::uint8_t { kGet = 0, kSet = 1, kSetWait = 2 };
-/// fcntl(2) record locks. POSIX locks belong to the calling process (Caller::process on its node), OFD locks to the handle.
+/// fcntl(2) record locks. POSIX locks belong to the calling process (Caller::process on its node), OFD locks to the
+/// handle.
 struct LockRangeRequest {
-  std::uint8_t command = 0;                    // LockCommand
+  std::uint8_t command = 0;  // LockCommand
   std::uint8_t is_ofd = 0;
-  std::uint16_t type = 0;                      // F_RDLCK, F_WRLCK, F_UNLCK
+  std::uint16_t type = 0;  // F_RDLCK, F_WRLCK, F_UNLCK
   std::uint16_t whence = 0;
   std::int64_t start = 0, length = 0;
   QNET_FIELDS(command, is_ofd, type, whence, start, length)
@@ -154,7 +161,7 @@ struct LockRangeReply {
   std::uint16_t type = 0;
   std::uint16_t whence = 0;
   std::int64_t start = 0, length = 0;
-  std::int32_t process = 0;                    // 0 where the owner cannot tell
+  std::int32_t process = 0;  // 0 where the owner cannot tell
   QNET_FIELDS(type, whence, start, length, process)
 };
 
@@ -170,7 +177,7 @@ struct GetFlagsReply {
   QNET_FIELDS(flags)
 };
 struct SetFlagsRequest {
-  std::uint32_t flags = 0;                     // O_APPEND, O_NONBLOCK, O_NOATIME, O_DIRECT, O_ASYNC
+  std::uint32_t flags = 0;  // O_APPEND, O_NONBLOCK, O_NOATIME, O_DIRECT, O_ASYNC
   QNET_FIELDS(flags)
 };
 using SetFlagsReply = Empty;
@@ -178,7 +185,7 @@ using SetFlagsReply = Empty;
 /// poll(2) on one handle: waits until one of `events` (POLL*) holds or the time is over.
 struct PollRequest {
   std::uint32_t events = 0;
-  std::int64_t timeout_ms = 0;                 // -1: for ever
+  std::int64_t timeout_ms = 0;  // -1: for ever
   QNET_FIELDS(events, timeout_ms)
 };
 struct PollReply {

@@ -21,11 +21,11 @@ namespace qnet::wire {
 
 /// The letter in the name: how the library treats the descriptor.
 enum class HandleKind : char {
-  kFile = 'f',         // regular file, block device: always ready, has an offset
+  kFile = 'f',  // regular file, block device: always ready, has an offset
   kDirectory = 'd',
-  kStream = 's',       // FIFO: no offset, may block
-  kCharacter = 'c',    // character device
-  kPath = 'p',         // opened with O_PATH
+  kStream = 's',     // FIFO: no offset, may block
+  kCharacter = 'c',  // character device
+  kPath = 'p',       // opened with O_PATH
 };
 
 struct HandleName {
@@ -34,7 +34,7 @@ struct HandleName {
   std::uint64_t agent_instance = 0;  // the agent's incarnation
   HandleId handle;
   HandleKind kind = HandleKind::kFile;
-  std::string_view target;           // "b~preferred:en0"; parse: points into the name
+  std::string_view target;  // "b~preferred:en0"; parse: points into the name
 };
 
 /// The name without the leading NUL. Returns its length, 0 if the target is too long.

@@ -36,10 +36,10 @@ struct RequestHeader {
 
   std::uint32_t size_bytes = 0;
   std::uint16_t opcode = 0;
-  std::uint16_t reserved = 0;          // 0
-  std::uint64_t request = 0;           // RequestId; local hop: chosen by the client, unique on its connection
-  std::uint64_t handle = 0;            // the object itself, or the directory that the path is relative to; 0: none
-  std::uint64_t second_handle = 0;     // Rename, Link: directory of the second path
+  std::uint16_t reserved = 0;       // 0
+  std::uint64_t request = 0;        // RequestId; local hop: chosen by the client, unique on its connection
+  std::uint64_t handle = 0;         // the object itself, or the directory that the path is relative to; 0: none
+  std::uint64_t second_handle = 0;  // Rename, Link: directory of the second path
 
   auto fields() { return std::tie(size_bytes, opcode, reserved, request, handle, second_handle); }
   auto fields() const { return std::tie(size_bytes, opcode, reserved, request, handle, second_handle); }
@@ -48,9 +48,9 @@ struct RequestHeader {
 struct ReplyHeader {
   static constexpr std::size_t kBytes = 16;
 
-  std::uint32_t size_bytes = 0;        // of what follows the header
+  std::uint32_t size_bytes = 0;  // of what follows the header
   std::uint16_t opcode = 0;
-  std::uint16_t error = 0;             // wire number (errno_wire.hpp); 0: done
+  std::uint16_t error = 0;  // wire number (errno_wire.hpp); 0: done
   std::uint64_t request = 0;
 
   auto fields() { return std::tie(size_bytes, opcode, error, request); }
@@ -61,9 +61,9 @@ struct ReplyHeader {
 struct Caller {
   static constexpr std::size_t kGroupsMax = 64;  // more are cut off, with a line in the log
 
-  std::uint32_t user = 0;              // effective = real: what the connection proved
+  std::uint32_t user = 0;  // effective = real: what the connection proved
   std::uint32_t group = 0;
-  std::uint32_t process = 0;           // pid on the caller's node
+  std::uint32_t process = 0;  // pid on the caller's node
   std::uint32_t group_count = 0;
   std::array<std::uint32_t, kGroupsMax> groups{};
 

@@ -19,7 +19,8 @@ enum class Where { kOwner, kAgent };
 constexpr bool is_known(Opcode opcode) {
   switch (opcode) {
 #define QNET_OPERATION(number, Name, where) \
-    case Opcode::k##Name: return true;
+  case Opcode::k##Name:                     \
+    return true;
 #include "transport/wire/operations.def"
 #undef QNET_OPERATION
   }
@@ -30,7 +31,8 @@ constexpr bool is_known(Opcode opcode) {
 constexpr Where where_executed(Opcode opcode) {
   switch (opcode) {
 #define QNET_OPERATION(number, Name, where) \
-    case Opcode::k##Name: return Where::where;
+  case Opcode::k##Name:                     \
+    return Where::where;
 #include "transport/wire/operations.def"
 #undef QNET_OPERATION
   }
@@ -40,7 +42,8 @@ constexpr Where where_executed(Opcode opcode) {
 constexpr std::string_view name_of(Opcode opcode) {
   switch (opcode) {
 #define QNET_OPERATION(number, Name, where) \
-    case Opcode::k##Name: return #Name;
+  case Opcode::k##Name:                     \
+    return #Name;
 #include "transport/wire/operations.def"
 #undef QNET_OPERATION
   }

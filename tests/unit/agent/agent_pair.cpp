@@ -75,7 +75,9 @@ void AgentProcess::wait_for(std::string_view text) {
   }
 }
 
-void AgentProcess::signal(int number) const { kill(process_, number); }
+void AgentProcess::signal(int number) const {
+  kill(process_, number);
+}
 
 int AgentProcess::wait_for_end() {
   const auto until = std::chrono::steady_clock::now() + kPatience;
@@ -195,10 +197,10 @@ void AgentPair::expect_counter(const std::string& node, const std::string& part,
 
 UniqueFd AgentPair::open(RawClient& from, const std::string& path, int flags, std::uint64_t& handle, int mode,
                          const std::string& target) const {
-  Answer answer = from.call(wire::Opcode::kOpen, target,
-                            wire::OpenRequest{.flags = static_cast<std::uint32_t>(flags),
-                                              .mode = static_cast<std::uint32_t>(mode),
-                                              .path = path});
+  Answer answer = from.call(
+      wire::Opcode::kOpen, target,
+      wire::OpenRequest{
+          .flags = static_cast<std::uint32_t>(flags), .mode = static_cast<std::uint32_t>(mode), .path = path});
   EXPECT_EQ(answer.code(), 0) << path;
   EXPECT_TRUE(static_cast<bool>(answer.fd));
   if (answer.error == 0) handle = answer.as<wire::OpenReply>().handle;

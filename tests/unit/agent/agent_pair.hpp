@@ -2,8 +2,8 @@
 //
 // agent_pair.hpp: two real agents, a and b, on 127.0.0.1, and a bare client that speaks to one of them.
 //
-// Both see the file system of this machine, so a test checks with plain calls what b has done. Ready means that each has
-// said "ready" and "peer up"; nothing sleeps to wait.
+// Both see the file system of this machine, so a test checks with plain calls what b has done. Ready means that each
+// has said "ready" and "peer up"; nothing sleeps to wait.
 #pragma once
 
 #include <gtest/gtest.h>

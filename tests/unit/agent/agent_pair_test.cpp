@@ -44,8 +44,8 @@ TEST_F(AgentPairTest, OpensWritesReadsAndClosesOnTheOtherNode) {
   EXPECT_EQ(written.as<wire::WriteReply>().written_bytes, data.size());
   EXPECT_EQ(content_of(file("f")), data);
 
-  const Answer read =
-      client.call(Opcode::kRead, "b", wire::ReadRequest{.offset_bytes = 0, .length_bytes = wire::kDataBytesMax}, handle);
+  const Answer read = client.call(Opcode::kRead, "b",
+                                  wire::ReadRequest{.offset_bytes = 0, .length_bytes = wire::kDataBytesMax}, handle);
   ASSERT_EQ(read.code(), 0);
   EXPECT_TRUE(read.body == data);
 
@@ -281,7 +281,8 @@ TEST_F(AgentPairTest, GivesAWorkingDirectoryThatNamesTheVirtualOne) {
   const std::string text = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(answer.fd.get()));
   EXPECT_TRUE(text.ends_with("/net/b/etc (deleted)")) << text;
   EXPECT_NE(text.find(wire::kWorkingDirectoryMark), std::string::npos);
-  const Answer again = this->client().call(Opcode::kEnterDirectory, "", wire::EnterDirectoryRequest{.path = "/net/b/etc"});
+  const Answer again =
+      this->client().call(Opcode::kEnterDirectory, "", wire::EnterDirectoryRequest{.path = "/net/b/etc"});
   EXPECT_EQ(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(again.fd.get())), text);
   EXPECT_EQ(client.call(Opcode::kEnterDirectory, "", wire::EnterDirectoryRequest{.path = "/net/../b"}).code(), EINVAL);
 }

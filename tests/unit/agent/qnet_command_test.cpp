@@ -87,6 +87,8 @@ TEST_F(QnetCommandPairTest, RunsProgramsWithTheirOwnOptions) {
   EXPECT_EQ(with_agent("run /nonexistent/program").status, 127);
   EXPECT_EQ(with_agent("run /etc/passwd").status, 126);
   EXPECT_EQ(qnet("run --socket " + socket("a") + " true").status, 0);
+  EXPECT_NE(with_agent("run env --help").text.find("Usage: env"), std::string::npos) << "env's own help";
+  EXPECT_NE(with_agent("run --help").text.find("qnet"), std::string::npos);
   const Outcome preload = qnet("--socket " + socket("a") + " run env");
   EXPECT_NE(preload.text.find("LD_PRELOAD="), std::string::npos);
   EXPECT_NE(preload.text.find("libqnet.so"), std::string::npos);

@@ -13,7 +13,9 @@
 namespace qnet::agent {
 namespace {
 
-std::string path_of(int fd) { return std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd)); }
+std::string path_of(int fd) {
+  return std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd));
+}
 
 class ShadowDirectoryTest : public testing::Test {
  protected:
