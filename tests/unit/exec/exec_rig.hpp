@@ -81,9 +81,8 @@ class Client {
 
   template <class Message>
   Pending start(wire::Opcode opcode, const Message& message, On on = {}) {
-    static std::atomic<std::uint64_t> last_request = 0;
     auto promise = std::make_shared<std::promise<Reply>>();
-    Pending pending{.client = id_, .request = ++last_request, .reply = promise->get_future()};
+    Pending pending{.client = id_, .request = ++last_request_, .reply = promise->get_future()};
     Request request{.client = id_, .header = {}, .caller = caller_, .body = to_body(message)};
     request.header.opcode = static_cast<std::uint16_t>(opcode);
     request.header.request = pending.request;
@@ -157,6 +156,7 @@ class Client {
   Executor& executor_;
   const ClientId id_;
   const wire::Caller caller_;
+  static inline std::atomic<std::uint64_t> last_request_ = 0;  // Unique for all clients, as agents keep it.
 };
 
 template <class Message>
