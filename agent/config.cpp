@@ -10,8 +10,8 @@
 #include <cstdlib>
 #include <map>
 
-#include "agent/version.hpp"
 #include "transport/base/net_path.hpp"
+#include "transport/base/version.hpp"
 
 namespace qnet::agent {
 namespace {

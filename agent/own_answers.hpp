@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // own_answers.hpp: what does the local agent answer itself? (wire/agent_ops.hpp)
+//
 // Threads:  the strand.
 // Not here: Cancel (router.hpp); the directory /net (net_root.hpp).
 #pragma once

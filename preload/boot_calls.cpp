@@ -49,6 +49,20 @@ int boot_fstatat(int dirfd, const char* path, struct stat* status, int flags) {
   return finish(SYS_newfstatat, dirfd, path, status, flags);
 }
 
+// The version says which struct stat; 64-bit machines have one.
+int boot_xstat(int, const char* path, struct stat* status) {
+  return boot_stat(path, status);
+}
+int boot_lxstat(int, const char* path, struct stat* status) {
+  return boot_lstat(path, status);
+}
+int boot_fxstat(int, int fd, struct stat* status) {
+  return boot_fstat(fd, status);
+}
+int boot_fxstatat(int, int dirfd, const char* path, struct stat* status, int flags) {
+  return boot_fstatat(dirfd, path, status, flags);
+}
+
 int boot_access(const char* path, int mode) {
   return finish(SYS_faccessat, AT_FDCWD, path, mode);
 }
@@ -86,6 +100,12 @@ int boot_mknod(const char* path, mode_t mode, dev_t device) {
 }
 int boot_mknodat(int dirfd, const char* path, mode_t mode, dev_t device) {
   return finish(SYS_mknodat, dirfd, path, mode, static_cast<unsigned>(device));
+}
+int boot_xmknod(int, const char* path, mode_t mode, dev_t* device) {
+  return boot_mknod(path, mode, *device);
+}
+int boot_xmknodat(int, int dirfd, const char* path, mode_t mode, dev_t* device) {
+  return boot_mknodat(dirfd, path, mode, *device);
 }
 int boot_chmod(const char* path, mode_t mode) {
   return finish(SYS_fchmodat, AT_FDCWD, path, mode);

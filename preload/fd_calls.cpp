@@ -7,6 +7,8 @@
 // description to its owner.
 #include <sys/syscall.h>
 
+#include <climits>
+
 #include "preload/entry.hpp"
 #include "preload/libc.hpp"
 #include "preload/record_locks.hpp"
@@ -106,7 +108,9 @@ bool is_kept_native(int command) {
 /// close_range() over the parts of [first, last] that are not ours.
 int close_between(unsigned first, unsigned last, int flags) {
   unsigned start = first;
-  for (unsigned own = client::next_own_descriptor(first); own <= last; own = client::next_own_descriptor(own + 1)) {
+  for (;;) {
+    const unsigned own = client::next_own_descriptor(start);
+    if (own == UINT_MAX || own > last) break;
     if (own > start && libc().close_range(start, own - 1, flags) < 0) return -1;
     start = own + 1;
   }

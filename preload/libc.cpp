@@ -23,6 +23,12 @@ constexpr DefaultVersion kDefaultVersions[] = {
     {"posix_spawnp", "GLIBC_2.15"}, {"fmemopen", "GLIBC_2.22"}, {"sem_open", "GLIBC_2.34"},
 };
 
+#if defined(__x86_64__)
+constexpr const char* kOldestVersion = "GLIBC_2.2.5";
+#else
+constexpr const char* kOldestVersion = "GLIBC_2.17";
+#endif
+
 }  // namespace
 
 constinit LibcTable libc_table;
@@ -33,7 +39,9 @@ void* find_real(const char* name) {
     if (std::strcmp(wanted.name, name) != 0) continue;
     if (void* const found = ::dlvsym(RTLD_NEXT, name, wanted.version)) return found;
   }
-  return ::dlsym(RTLD_NEXT, name);
+  if (void* const found = ::dlsym(RTLD_NEXT, name)) return found;
+  // Names that libc keeps for old programs only: the stat family before 2.33.
+  return ::dlvsym(RTLD_NEXT, name, kOldestVersion);
 }
 
 long finish_system_call(long result) {

@@ -164,11 +164,13 @@ extern "C" int qnet_mknodat(int dirfd, const char* path, mode_t mode, dev_t devi
                    [=](int at, const char* local) { return libc().mknodat(at, local, mode, device); });
 }
 // Programs built against glibc before 2.33.
-extern "C" int qnet___xmknod(int, const char* path, mode_t mode, dev_t* device) {
-  return qnet_mknod(path, mode, *device);
+extern "C" int qnet___xmknod(int version, const char* path, mode_t mode, dev_t* device) {
+  return make_node(AT_FDCWD, path, mode, *device,
+                   [=](int, const char* local) { return libc().__xmknod(version, local, mode, device); });
 }
-extern "C" int qnet___xmknodat(int, int dirfd, const char* path, mode_t mode, dev_t* device) {
-  return qnet_mknodat(dirfd, path, mode, *device);
+extern "C" int qnet___xmknodat(int version, int dirfd, const char* path, mode_t mode, dev_t* device) {
+  return make_node(dirfd, path, mode, *device,
+                   [=](int at, const char* local) { return libc().__xmknodat(version, at, local, mode, device); });
 }
 extern "C" int qnet_mkfifo(const char* path, mode_t mode) {
   return qnet_mknod(path, (mode & 07777) | S_IFIFO, 0);

@@ -26,7 +26,7 @@ constexpr int kHighDescriptor = 500;
 
 struct Kept {
   std::atomic<const void*> actions = nullptr;
-  int fd = -1;
+  int fd = 0;
 };
 constinit Kept kept_table[kKeptMax];
 

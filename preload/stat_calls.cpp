@@ -8,6 +8,8 @@
 namespace qnet::preload {
 namespace {
 
+constexpr blksize_t kCallBytes = 512 << 10;
+
 /// A path or, where AT_EMPTY_PATH allows it, the descriptor itself: turned into something by_path() understands.
 struct Named {
   Named(int dirfd_or_fd, const char* name, int flags) : dirfd(dirfd_or_fd), path(name) {
@@ -49,6 +51,8 @@ int stat_descriptor(const RemoteFd& file, struct stat* status) {
   const auto attributes = ask_attributes(file);
   if (!attributes) return refuse(attributes.error().code);
   to_stat(file.target(), *attributes, *status);
+  // What a call should carry (cp, cat and tar ask here): a trip to the owner costs more than copying this much.
+  if (S_ISREG(status->st_mode) && status->st_blksize < kCallBytes) status->st_blksize = kCallBytes;
   return 0;
 }
 
@@ -113,18 +117,29 @@ extern "C" int qnet_statx(int dirfd, const char* path, int flags, unsigned mask,
       });
 }
 
-// Programs built against glibc before 2.33. The version says which struct stat; 64-bit machines have one.
-extern "C" int qnet___xstat(int, const char* path, struct stat* status) {
-  return qnet_stat(path, status);
+// Programs built against glibc before 2.33. Each goes to its own real function: other preloaded libraries implement one
+// spelling by calling the other.
+extern "C" int qnet___xstat(int version, const char* path, struct stat* status) {
+  return stat_anywhere(AT_FDCWD, path, status, 0,
+                       [=](int, const char* local) { return libc().__xstat(version, local, status); });
 }
-extern "C" int qnet___lxstat(int, const char* path, struct stat* status) {
-  return qnet_lstat(path, status);
+
+extern "C" int qnet___lxstat(int version, const char* path, struct stat* status) {
+  return stat_anywhere(AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW,
+                       [=](int, const char* local) { return libc().__lxstat(version, local, status); });
 }
-extern "C" int qnet___fxstat(int, int fd, struct stat* status) {
-  return qnet_fstat(fd, status);
+
+extern "C" int qnet___fxstat(int version, int fd, struct stat* status) {
+  RemoteFd file;
+  if (!may_be_remote(fd) || !find_remote(fd, file)) return libc().__fxstat(version, fd, status);
+  return stat_descriptor(file, status);
 }
-extern "C" int qnet___fxstatat(int, int dirfd, const char* path, struct stat* status, int flags) {
-  return qnet_fstatat(dirfd, path, status, flags);
+
+extern "C" int qnet___fxstatat(int version, int dirfd, const char* path, struct stat* status, int flags) {
+  const Named named(dirfd, path, flags);
+  if (named.is_descriptor) return qnet___fxstat(version, dirfd, status);
+  return stat_anywhere(named.dirfd, named.path, status, flags,
+                       [=](int at, const char* local) { return libc().__fxstatat(version, at, local, status, flags); });
 }
 
 extern "C" int qnet_access(const char* path, int mode) {

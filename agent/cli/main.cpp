@@ -9,7 +9,7 @@
 
 #include "agent/cli/cli.hpp"
 #include "agent/client/client.hpp"
-#include "agent/version.hpp"
+#include "transport/base/version.hpp"
 
 namespace qnet::cli {
 namespace {
@@ -43,7 +43,7 @@ int complain_about_agent(int error) {
 
 int main(int count, char** arguments) {
   CLI::App app("qnet: several Linux machines that behave as one.", "qnet");
-  app.set_version_flag("--version", std::string("qnet ") + qnet::agent::kVersion);
+  app.set_version_flag("--version", std::string("qnet ") + qnet::kVersion);
   app.require_subcommand(1);
   app.fallthrough();
   std::string socket;
@@ -65,7 +65,7 @@ int main(int count, char** arguments) {
     std::fputs(app.help().c_str(), stdout);
     return 0;
   } catch (const CLI::CallForVersion&) {
-    std::printf("qnet %s\n", qnet::agent::kVersion);
+    std::printf("qnet %s\n", qnet::kVersion);
     return 0;
   } catch (const CLI::ParseError& error) {
     return qnet::cli::complain(error.what(), 2);

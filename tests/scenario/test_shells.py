@@ -174,3 +174,9 @@ def test_what_a_static_program_writes_arrives_before_the_next_call(lab):
         head -n 3 $f; tail -n 1 $f; wc -l <$f; busybox echo 1 >$f; cat $f
     """], timeout=20)
     assert result.stdout.split() == ["one", "two", "three", "four", "20004", "1"]
+    # Whatever piece of them the agent has taken so far.
+    result = lab.exec("a", r"""
+        f=/net/b/tmp/stray
+        for i in $(seq 20); do rm -f $f; exec 3>$f; busybox seq 1 20000 >&3; echo four >&3; tail -n 1 $f; done | uniq -c
+    """, timeout=60)
+    assert result.stdout.split() == ["20", "four"]

@@ -142,6 +142,15 @@ TEST_F(FailureSimTest, ARestartedAgentFailsCallsAsSoonAsItSpeaks) {
   EXPECT_TRUE(call());
 }
 
+TEST_F(FailureSimTest, AGoodbyeIsHeardAtOnce) {
+  build({});
+  network_->engine(kB).say_goodbye(network_->now());
+  network_->pump(kB);
+  EXPECT_LT(time_until_down(), 1ms);
+  EXPECT_EQ(downs_[0], core::DownReason::kGoodbye);
+  EXPECT_EQ(gone_, 1);
+}
+
 TEST_F(FailureSimTest, AShortOutageKeepsTheSessionAndItsConnections) {
   build({});
   ASSERT_TRUE(call());
@@ -313,10 +322,10 @@ class GoodputSimTest : public FailureSimTest {
       }
       return false;
     };
-    network_->run_until(keep_busy, 200ms);
+    network_->run_until(keep_busy, 100ms);
     const std::uint64_t before = bytes_received_;
     const Instant since = network_->now();
-    network_->run_until(keep_busy, 1s);
+    network_->run_until(keep_busy, 300ms);
     const double seconds = std::chrono::duration<double>(network_->now() - since).count();
     return static_cast<double>(bytes_received_ - before) / seconds / 125e6;
   }

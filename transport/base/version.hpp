@@ -3,8 +3,8 @@
 // version.hpp: which release is this? (told by the build, from the project's version)
 #pragma once
 
-namespace qnet::agent {
+namespace qnet {
 
 inline constexpr const char* kVersion = QNET_VERSION;
 
-}  // namespace qnet::agent
+}  // namespace qnet
