@@ -21,16 +21,22 @@ HandleKeeper::HandleKeeper(LocalHandles& handles, NodeCalls& calls, NetRoot& net
     : handles_(handles), calls_(calls), net_root_(net_root), barriers_(barriers), on_lowered_(std::move(on_lowered)) {}
 
 void HandleKeeper::on_handle_ready(LocalHandle& handle) {
-  const ssize_t count = recv(handle.end.get(), scratch_.data(), scratch_.size(), MSG_DONTWAIT);
-  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return handles_.again(handle);
-  if (count <= 0) return close(handle);
-
-  ++statistics_.stray_writes;
-  statistics_.stray_bytes += static_cast<std::size_t>(count);
-  forward(handle, Buffer(ByteView(scratch_).first(static_cast<std::size_t>(count))));
+  take(handle, 0);
 }
 
-void HandleKeeper::forward(LocalHandle& handle, Buffer bytes) {
+void HandleKeeper::take(LocalHandle& handle, std::uint64_t barrier) {
+  const ssize_t count = recv(handle.end.get(), scratch_.data(), scratch_.size(), MSG_DONTWAIT);
+  if (count > 0) {
+    ++statistics_.stray_writes;
+    statistics_.stray_bytes += static_cast<std::size_t>(count);
+    return forward(handle, Buffer(ByteView(scratch_).first(static_cast<std::size_t>(count))), barrier);
+  }
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) handles_.again(handle);
+  else close(handle);
+  lower(barrier);
+}
+
+void HandleKeeper::forward(LocalHandle& handle, Buffer bytes, std::uint64_t barrier) {
   const HandleKey key = handle.key;
   const std::size_t count = bytes.size();
   if (logs_debug()) spdlog::debug("stray write handle={:016x} bytes={}", key.handle.value, count);
@@ -39,13 +45,14 @@ void HandleKeeper::forward(LocalHandle& handle, Buffer bytes) {
   const wire::WriteRequest head;  // At the current offset, may block; the data are there already.
   QNET_CHECK(wire::encode(head, bytes.grow_front(kWritePrefixBytes)).has_value());
   const bool is_waited_for = handle.kind == wire::HandleKind::kFile;
-  const std::uint64_t barrier = is_waited_for ? barriers_.raise(key.node, handle.opener.user) : 0;
+  if (is_waited_for && barrier == 0) barrier = barriers_.raise(key.node, handle.opener.user);
   auto on_reply = [this, key, barrier, count](const NodeReply& reply) {
     const auto written = wire::decode<wire::WriteReply>(reply.body.view());
     const std::size_t arrived = reply.error == 0 && written ? written->written_bytes : 0;
     statistics_.stray_bytes_lost += count - std::min(count, arrived);  // Nobody is left to be told.
-    if (LocalHandle* still = handles_.find(key)) handles_.again(*still);
-    lower(barrier);
+    // What came meanwhile was written before the requests that wait now: the barrier stands until nothing is left.
+    if (LocalHandle* still = handles_.find(key)) take(*still, barrier);
+    else lower(barrier);
   };
   const wire::RequestHeader header{.opcode = static_cast<std::uint16_t>(wire::Opcode::kWrite),
                                    .handle = key.handle.value};

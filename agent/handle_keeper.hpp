@@ -39,7 +39,9 @@ class HandleKeeper final : public HandleEvents {
   const Statistics& statistics() const { return statistics_; }
 
  private:
-  void forward(LocalHandle& handle, Buffer bytes);
+  /// Takes what has arrived. `barrier`: the one that the bytes just before have raised, or 0.
+  void take(LocalHandle& handle, std::uint64_t barrier);
+  void forward(LocalHandle& handle, Buffer bytes, std::uint64_t barrier);
   void close(LocalHandle& handle);
   void lower(std::uint64_t barrier);
 

@@ -15,7 +15,7 @@ def copy(bed):
         bed.shell_in(node, f"mkdir -p {STORE}; head -c {mebibytes}M /dev/urandom > {STORE}/big-{node}")
     pull = [f"{QNET}{STORE}/big-b", f"{SSHFS}{STORE}/big-b"]
     push = [f"{QNET}{STORE}/copy-qnet", f"{SSHFS}{STORE}/copy-sshfs"]
-    for pinning in PINNED:
+    for pinning in PINNINGS:
         bed.pin(pinning)
         from_b = bed.run_steps([
             {"label": "qnet", "words": ["cp", pull[0], f"{STORE}/copy-qnet"], "library": True,
