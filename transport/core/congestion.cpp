@@ -50,7 +50,8 @@ void Congestion::on_sample(const Stamp& newest, Instant newest_sent_at, const Rt
   judge_epoch(rtt, now);
 
   const double product = 2 * rate() * seconds(rtt.minimum()) + kBatchBytes;
-  const std::size_t floor = gain_ < 1.0 ? kCapFloor : kCapAtFirst;
+  const std::size_t unhurt = rate() > kFastBytesPerSecond ? kCapFast : kCapAtFirst;
+  const std::size_t floor = gain_ < 1.0 ? kCapFloor : unhurt;
   cap_bytes_ =
       static_cast<std::size_t>(std::clamp(gain_ * product, static_cast<double>(floor), static_cast<double>(kCapMax)));
 }

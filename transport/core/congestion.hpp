@@ -23,6 +23,9 @@ class Congestion {
   static constexpr std::size_t kBatchBytes = 64 << 10;
   static constexpr std::size_t kCapAtFirst = 64 << 10;
   static constexpr std::size_t kCapFloor = 16 << 10;  // only after heavy loss; else kCapAtFirst
+  /// A path faster than this has room for a whole message, and waiting for acknowledgements costs more than its queue.
+  static constexpr double kFastBytesPerSecond = 250e6;
+  static constexpr std::size_t kCapFast = 1 << 20;
   static constexpr std::size_t kCapMax = 16 << 20;
   static constexpr double kGainFloor = 0.25;
 
