@@ -50,6 +50,10 @@ AgentProcess::AgentProcess(const std::vector<std::string>& options) {
 
 AgentProcess::~AgentProcess() {
   if (process_ <= 0) return;
+  signal(SIGTERM);
+  EXPECT_EQ(wait_for_end(), 0) << log_;  // A leak that a sanitizer finds has another status.
+  EXPECT_EQ(log_.find("runtime error"), std::string::npos) << log_;
+  if (process_ <= 0) return;
   kill(process_, SIGKILL);
   waitpid(process_, nullptr, 0);
 }

@@ -25,7 +25,7 @@
 
 namespace qnet::test {
 
-/// One qnetd process; killed at the end if it still runs.
+/// One qnetd process. At the end it is stopped and must end well.
 class AgentProcess {
  public:
   explicit AgentProcess(const std::vector<std::string>& options);

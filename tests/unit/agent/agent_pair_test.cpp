@@ -92,7 +92,7 @@ TEST_F(AgentPairTest, BytesOfAWriterThatHasGoneStillArrive) {
   RawClient client = this->client();
   std::uint64_t handle = 0;
   UniqueFd fd = open(client, file("gone"), O_WRONLY | O_CREAT, handle);
-  const std::string data = pattern(100'000);
+  const std::string data = pattern(1'000'000);  // More than one forwarded Write takes.
   ASSERT_EQ(write(fd.get(), data.data(), data.size()), static_cast<ssize_t>(data.size()));
   fd.reset();
   const Answer answer = client.call(Opcode::kGetAttributes, "b", wire::GetAttributesRequest{.path = file("gone")});
