@@ -94,3 +94,19 @@ extern "C" int qnet_posix_spawn_file_actions_destroy(posix_spawn_file_actions_t*
   close_kept(actions);
   return libc().posix_spawn_file_actions_destroy(actions);
 }
+
+extern "C" int qnet_posix_spawn_file_actions_init(posix_spawn_file_actions_t* actions) {
+  return libc().posix_spawn_file_actions_init(actions);
+}
+
+extern "C" int qnet_posix_spawn_file_actions_addclose(posix_spawn_file_actions_t* actions, int fd) {
+  return libc().posix_spawn_file_actions_addclose(actions, fd);
+}
+
+extern "C" int qnet_posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t* actions, int first) {
+  return libc().posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
+extern "C" int qnet_posix_spawn_file_actions_addtcsetpgrp_np(posix_spawn_file_actions_t* actions, int fd) {
+  return libc().posix_spawn_file_actions_addtcsetpgrp_np(actions, fd);
+}

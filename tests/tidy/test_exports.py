@@ -11,8 +11,7 @@ LIBRARY = tree.BUILD / "lib" / "libqnet.so"
 SIZE_BYTES_MAX = 600_000
 
 # What glibc 2.36 exports and programs use to reach files: without one of these a program falls through to the kernel.
-# Not in it, because there is nothing to do: fileno (a remote stream's _fileno is set), msync (a mapping is memory of
-# the process), system and popen (libc starts the shell with the environment of the process, the library included).
+# The names of the first priority, and what the stock programs need besides. glibc 2.36 has no __isatty.
 REQUIRED = """
 syscall fork __fork _Fork vfork __vfork daemon close_range closefrom
 open open64 __open __open64 openat openat64 __open_2 __open64_2 __openat_2 __openat64_2 creat creat64
@@ -29,12 +28,16 @@ canonicalize_file_name readlink readlinkat __readlink_chk __readlinkat_chk
 mkdir mkdirat rmdir unlink unlinkat remove rename renameat renameat2 link linkat symlink symlinkat
 mknod mknodat __xmknod __xmknodat mkfifo mkfifoat chmod fchmod fchmodat lchmod chown fchown lchown fchownat
 truncate truncate64 ftruncate ftruncate64 utime utimes lutimes futimes futimesat futimens utimensat umask
-fopen fopen64 _IO_fopen freopen freopen64 fdopen _IO_fdopen
+fopen fopen64 _IO_fopen freopen freopen64 fdopen _IO_fdopen fileno fileno_unlocked
 execve execv execvp execvpe execl execlp execle execveat fexecve posix_spawn posix_spawnp
-posix_spawn_file_actions_addopen posix_spawn_file_actions_addchdir_np posix_spawn_file_actions_destroy
+posix_spawn_file_actions_init posix_spawn_file_actions_destroy posix_spawn_file_actions_addopen
+posix_spawn_file_actions_addclose posix_spawn_file_actions_adddup2 posix_spawn_file_actions_addchdir_np
+posix_spawn_file_actions_addfchdir_np posix_spawn_file_actions_addclosefrom_np
+posix_spawn_file_actions_addtcsetpgrp_np
+system popen pclose clone __clone
 isatty ttyname ttyname_r __ttyname_r_chk tcgetattr ioctl
 poll __poll ppoll select __select pselect epoll_ctl
-mmap mmap64
+mmap mmap64 msync
 sendfile sendfile64 copy_file_range splice preadv preadv64 preadv2 preadv64v2 pwritev pwritev64 pwritev2 pwritev64v2
 statfs statfs64 fstatfs fstatfs64 statvfs statvfs64 fstatvfs fstatvfs64 pathconf fpathconf
 fsync fdatasync syncfs sync_file_range fallocate fallocate64 posix_fallocate posix_fallocate64
