@@ -50,8 +50,8 @@ std::expected<Belongings, Refusal> gather(const Config& config) {
   if (!lock) return std::unexpected(lock.error());
   std::expected<NodeIdentity, Refusal> identity = take_identity(config.state_directory);
   if (!identity) return std::unexpected(identity.error());
-  Result<ShadowDirectory> shadows = ShadowDirectory::create(parent_directory(config.socket));
-  if (!shadows) return refuse(1, parent_directory(config.socket) + ": " + said(shadows.error()));
+  Result<ShadowDirectory> shadows = ShadowDirectory::create(config.socket + ".d");
+  if (!shadows) return refuse(1, config.socket + ".d: " + said(shadows.error()));
   Result<PrefixLink> link = PrefixLink::create(config.socket, config.prefix);
   if (!link) return refuse(1, config.socket + ".prefix: " + said(link.error()));
 

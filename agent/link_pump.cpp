@@ -54,7 +54,8 @@ void LinkPump::Port::receive() {
 void LinkPump::Port::send(const core::Transmit& transmit) {
   if (backlog.empty()) {
     const Status sent = driver->send(transmit.to, transmit.datagrams, transmit.segment_bytes);
-    if (sent || sent.error().code != EAGAIN) return;
+    if (sent) return;
+    if (sent.error().code != EAGAIN) return on_send_failed(transmit.to, sent.error().code);
     pump->reactor_.change(driver->descriptor(), EPOLLIN | EPOLLOUT, *this);
   }
   ++pump->blocked_sends_;
@@ -62,11 +63,18 @@ void LinkPump::Port::send(const core::Transmit& transmit) {
   backlog_bytes += transmit.datagrams.size();
 }
 
+/// ECONNREFUSED is an answer to an earlier datagram, whose receiver may be another: receive() tells whose.
+void LinkPump::Port::on_send_failed(const core::Address& to, int error) {
+  const bool is_about_the_way = error == ENETUNREACH || error == EHOSTUNREACH || error == ENETDOWN;
+  if (is_about_the_way) pump->engine_.on_send_error(id, to, error, now());
+}
+
 void LinkPump::Port::send_backlog() {
   while (!backlog.empty()) {
     const Blocked& oldest = backlog.front();
     const Status sent = driver->send(oldest.to, oldest.datagrams, oldest.segment_bytes);
     if (!sent && sent.error().code == EAGAIN) return;
+    if (!sent) on_send_failed(oldest.to, sent.error().code);
     backlog_bytes -= oldest.datagrams.size();
     backlog.pop_front();
   }

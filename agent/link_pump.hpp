@@ -52,6 +52,7 @@ class LinkPump {
     void on_ready(std::uint32_t events) override;
     void receive();
     void send(const core::Transmit& transmit);
+    void on_send_failed(const core::Address& to, int error);
     void send_backlog();
 
     LinkPump* pump = nullptr;

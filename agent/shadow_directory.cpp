@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "agent/directories.hpp"
 #include "transport/wire/agent_ops.hpp"
 
 namespace qnet::agent {
@@ -64,20 +65,23 @@ void ascend(const std::vector<std::string>& names, UniqueFd at, std::size_t made
 
 }  // namespace
 
-Result<ShadowDirectory> ShadowDirectory::create(const std::string& run_directory) {
+Result<ShadowDirectory> ShadowDirectory::create(const std::string& own_directory) {
   std::string mark(wire::kWorkingDirectoryMark);  // "/.qnet-cwd/"
   mark.pop_back();
-  const std::string path = run_directory + mark;
+  const std::string path = own_directory + mark;
   std::error_code ignored;
   std::filesystem::remove_all(path, ignored);
+  if (const Status made = make_directories(own_directory, 0755); !made) return fail(made.error());
   if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return fail_errno("mkdir");
   UniqueFd base(open(path.c_str(), kDirectoryFlags));
   if (!base) return fail_errno("open");
-  return ShadowDirectory(path, std::move(base));
+  return ShadowDirectory(own_directory, path, std::move(base));
 }
 
 ShadowDirectory::~ShadowDirectory() {
-  if (base_) rmdir(base_path_.c_str());
+  if (!base_) return;
+  rmdir(base_path_.c_str());
+  rmdir(own_directory_.c_str());
 }
 
 Result<UniqueFd> ShadowDirectory::enter(std::string_view path) {

@@ -5,7 +5,7 @@
 // A deleted directory whose path ends with the virtual one: stray relative names find nothing (ENOENT) instead of some
 // local file, nothing can be created in it, and /proc/self/cwd tells every later program where it is.
 //
-//   <run folder>/.qnet-cwd/<number>/net/b/etc (deleted)
+//   <socket>.d/.qnet-cwd/<number>/net/b/etc (deleted)
 //
 // Threads:  the strand.
 #pragma once
@@ -21,8 +21,9 @@ namespace qnet::agent {
 
 class ShadowDirectory {
  public:
-  /// Creates <run folder>/.qnet-cwd, emptying what an agent that was killed left there.
-  static Result<ShadowDirectory> create(const std::string& run_directory);
+  /// Creates <own directory>/.qnet-cwd, emptying what an agent that was killed left there. No other agent may use
+  /// `own_directory` (whoever holds the SocketLock names it after the socket); it is removed at the end.
+  static Result<ShadowDirectory> create(const std::string& own_directory);
   ~ShadowDirectory();
   ShadowDirectory(ShadowDirectory&&) = default;
   ShadowDirectory& operator=(ShadowDirectory&&) = delete;
@@ -32,8 +33,10 @@ class ShadowDirectory {
   Result<UniqueFd> enter(std::string_view path);
 
  private:
-  ShadowDirectory(std::string base_path, UniqueFd base) : base_path_(std::move(base_path)), base_(std::move(base)) {}
+  ShadowDirectory(std::string own_directory, std::string base_path, UniqueFd base)
+      : own_directory_(std::move(own_directory)), base_path_(std::move(base_path)), base_(std::move(base)) {}
 
+  std::string own_directory_;
   std::string base_path_;
   UniqueFd base_;
   std::uint64_t next_ = 1;

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from conversation import Conversation
 from harness import wait_until
 
 
@@ -24,8 +25,8 @@ def start_agent(lab, command, **how):
 AGENT = "qnetd --name z --link en0=udp:127.0.0.1:9204 --socket /tmp/z.sock --state-dir /tmp/z.state --trusted"
 
 
-def wait_for_answer(lab):
-    wait_until(lambda: run(lab, "qnet nodes", env={"QNET_SOCKET": "/tmp/z.sock"}).status == 0, 10, "the agent answers")
+def wait_for_answer(lab, socket="/tmp/z.sock"):
+    wait_until(lambda: run(lab, "qnet nodes", env={"QNET_SOCKET": socket}).status == 0, 10, "the agent answers")
 
 
 def refused(lab, command):
@@ -60,6 +61,23 @@ def test_a_second_agent_on_the_same_address_refuses(lab):
     assert run(lab, "test -e /tmp/z2.sock").status == 1
 
 
+def test_two_agents_with_sockets_in_one_directory_do_not_disturb_each_other(lab):
+    first = start_agent(lab, AGENT)
+    wait_for_answer(lab)
+    shell = Conversation(lab.start("a", "cd /net/z/etc; pwd; read; cd ../usr; pwd; cat ../etc/hostname",
+                                   env={"QNET_SOCKET": "/tmp/z.sock"}))
+    try:
+        assert shell.read_line() == "/net/z/etc\n"
+        second = start_agent(lab, AGENT.replace("z.s", "y.s").replace(":9204", ":9205"))
+        wait_for_answer(lab, "/tmp/y.sock")
+        second.kill()
+        shell.write_line("go on")
+        assert shell.wait().stdout == "/net/z/usr\na\n"
+    finally:
+        first.kill()
+        run(lab, "rm -rf /tmp/[zy].sock*")
+
+
 def test_a_stale_socket_of_a_killed_agent_is_taken_over(lab):
     for _ in range(2):
         agent = start_agent(lab, AGENT)
@@ -69,7 +87,7 @@ def test_a_stale_socket_of_a_killed_agent_is_taken_over(lab):
     agent = start_agent(lab, AGENT)
     wait_for_answer(lab)
     agent.kill()
-    run(lab, "rm -f /tmp/z.sock*")
+    run(lab, "rm -rf /tmp/z.sock*")
 
 
 def test_a_file_that_is_no_socket_is_not_removed(lab):
@@ -131,7 +149,7 @@ def test_another_prefix_is_known_to_the_library(lab):
         assert result.stderr == "ls: cannot access '/net': No such file or directory\n"
     finally:
         agent.kill()
-        run(lab, "rm -f /tmp/z.sock*")
+        run(lab, "rm -rf /tmp/z.sock*")
 
 
 def test_sigterm_shuts_down_cleanly(lab):
@@ -193,7 +211,7 @@ def test_the_configuration_may_be_a_file(lab):
         wait_for_answer(lab)
     finally:
         agent.kill()
-        run(lab, "rm -f /tmp/z.sock*")
+        run(lab, "rm -rf /tmp/z.sock*")
 
 
 def test_an_agent_that_is_not_root_serves_its_own_user_only(lab):
@@ -207,4 +225,4 @@ def test_an_agent_that_is_not_root_serves_its_own_user_only(lab):
         assert other.stderr == "cat: /net/z/etc/hostname: Permission denied\n"
     finally:
         agent.kill()
-        run(lab, "rm -f /tmp/z.sock*")
+        run(lab, "rm -rf /tmp/z.sock*")

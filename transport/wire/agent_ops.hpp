@@ -28,7 +28,7 @@ struct EnterDirectoryRequest {
   bool is_plausible() const { return is_path(path) && path.starts_with('/'); }
 };
 using EnterDirectoryReply = Empty;
-/// The directories lie below <run folder>/.qnet-cwd/<number>/.
+/// The directories lie below <socket>.d/.qnet-cwd/<number>/.
 inline constexpr std::string_view kWorkingDirectoryMark = "/.qnet-cwd/";
 
 /// The known nodes, the own one included: NodeEntry, one behind the other.
