@@ -13,6 +13,7 @@
 #include "preload/entry.hpp"
 #include "preload/libc.hpp"
 #include "preload/remote_call.hpp"
+#include "preload/remote_program.hpp"
 #include "preload/working_directory.hpp"
 
 extern "C" [[noreturn]] void __chk_fail();
@@ -117,6 +118,7 @@ __attribute__((noinline)) std::size_t improve_link(std::string_view path, std::s
     const Result<std::size_t> size = name_of_descriptor(file, text);
     return size ? *size : 0;
   }
+  if (take_program_mark(whole)) return whole.copy(text, whole.size());
   const std::size_t mark = whole.rfind(wire::kWorkingDirectoryMark);
   if (mark == std::string_view::npos || !whole.ends_with(kDeleted)) return 0;
   whole.remove_suffix(kDeleted.size());
@@ -132,7 +134,8 @@ __attribute__((noinline)) std::size_t improve_link(std::string_view path, std::s
 
 bool may_need_improvement(const char* content, ssize_t size) {
   const std::string_view text(content, static_cast<std::size_t>(size));
-  return text.starts_with("socket:[") || text.find("/.qnet-cwd/") != std::string_view::npos;
+  return text.starts_with("socket:[") || text.starts_with("/memfd:") ||
+         text.find("/.qnet-cwd/") != std::string_view::npos;
 }
 
 /// After a local readlink that gave `size` bytes in `buffer`.

@@ -26,8 +26,11 @@ bool names_library(std::string_view value, std::string_view own_name) {
   return false;
 }
 
+bool has_name(const char* entry, std::string_view name_with_equals) {
+  return std::strncmp(entry, name_with_equals.data(), name_with_equals.size()) == 0;
+}
 bool is_preload(const char* entry) {
-  return std::strncmp(entry, kName.data(), kName.size()) == 0;
+  return has_name(entry, kName);
 }
 
 }  // namespace
@@ -38,8 +41,12 @@ EnvironmentNeed look_at_environment(char* const* envp) {
   const std::string_view entry = state().preload_entry;
   const std::string_view own_name = file_name_of(entry);
   need.line_bytes = kName.size() + entry.size() + 1;
+  need.socket_line = state().socket_line;
+  need.map_line = state().map_line;
   for (char* const* at = envp; at != nullptr && *at != nullptr; ++at) {
     if (++need.entries > kEntriesMax) return need;
+    if (has_name(*at, kSocketName)) need.socket_line = nullptr;
+    if (has_name(*at, kMapName)) need.map_line = nullptr;
     if (!is_preload(*at)) continue;
     const std::string_view value = *at + kName.size();
     // Present and empty is how a program is started without the library on purpose.
@@ -50,7 +57,7 @@ EnvironmentNeed look_at_environment(char* const* envp) {
   return need;
 }
 
-void complete_environment(char* const* envp, char** list, char* line) {
+char** complete_environment(const EnvironmentNeed& need, char* const* envp, char** list, char* line) {
   char* end = line;
   const auto put = [&end](std::string_view text) {
     std::memcpy(end, text.data(), text.size());
@@ -67,8 +74,13 @@ void complete_environment(char* const* envp, char** list, char* line) {
   }
   put(state().preload_entry);
   *end = '\0';
+  char** const added = list;
   *list++ = line;
+  for (const char* const more : {need.socket_line, need.map_line}) {
+    if (more != nullptr) *list++ = const_cast<char*>(more);
+  }
   *list = nullptr;
+  return added;
 }
 
 }  // namespace qnet::preload

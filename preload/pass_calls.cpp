@@ -3,26 +3,13 @@
 // pass_calls.cpp: which calls are ours by name and libc's in effect?
 //
 // fileno: a remote stream carries its descriptor number. msync: a mapping of a remote file is memory of the process.
-// system, popen: the shell gets the environment of the process as it is, the library included unless the program took
-// it out. clone: the child is recognised by its pid at its first remote call (agent/client/connection_pool.hpp).
+// clone: the child is recognised by its pid at its first remote call (agent/client/connection_pool.hpp).
 #include "preload/libc.hpp"
 
 using namespace qnet::preload;
 
 extern "C" int qnet_fileno(FILE* stream) {
   return libc().fileno(stream);
-}
-
-extern "C" int qnet_system(const char* command) {
-  return libc().system(command);
-}
-
-extern "C" FILE* qnet_popen(const char* command, const char* mode) {
-  return libc().popen(command, mode);
-}
-
-extern "C" int qnet_pclose(FILE* stream) {
-  return libc().pclose(stream);
 }
 
 extern "C" int qnet_msync(void* address, size_t length, int flags) {

@@ -21,6 +21,7 @@
 
 #include "agent/client/client.hpp"
 #include "preload/log.hpp"
+#include "preload/remote_program.hpp"
 #include "preload/standard_streams.hpp"
 #include "preload/state.hpp"
 #include "transport/base/net_path.hpp"
@@ -33,6 +34,7 @@ constexpr std::size_t kPrefixBytesMax = 255;
 constinit std::array<char, kPrefixBytesMax + 1> prefix_text{};
 constinit std::array<char, 8192> map_text{};
 constinit std::array<char, 4096> preload_text{};
+constinit std::array<char, 128> socket_text{};
 
 std::string_view without_slashes(std::string_view path) {
   while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
@@ -58,12 +60,13 @@ void read_prefix() {
 
 /// LOCAL=TARGET[:LOCAL=TARGET…]; a ':' ends an entry only in front of a '/'.
 void read_map(const char* value) {
-  if (value == nullptr || std::strlen(value) >= map_text.size()) {
+  if (value == nullptr || kMapName.size() + std::strlen(value) >= map_text.size()) {
     if (value != nullptr) log(LogLevel::kError, {"QNET_MAP is too long and not used"});
     return;
   }
-  std::strcpy(map_text.data(), value);
-  std::string_view left = map_text.data();
+  state().map_line = map_text.data();
+  std::strcpy(map_text.data() + kMapName.copy(map_text.data(), kMapName.size()), value);
+  std::string_view left = map_text.data() + kMapName.size();
   while (!left.empty()) {
     std::size_t end = left.find(":/");
     if (end == std::string_view::npos) end = left.size();
@@ -93,6 +96,15 @@ std::string_view file_name_of(std::string_view path) {
   return path.substr(path.rfind('/') + 1);
 }
 
+/// Children whose environment says nothing would look for the agent in the usual place.
+void note_socket() {
+  const std::string_view socket = client::socket_path();
+  if (socket.empty() || socket == client::kSystemSocket || kSocketName.size() + socket.size() >= socket_text.size())
+    return;
+  socket.copy(socket_text.data() + kSocketName.copy(socket_text.data(), kSocketName.size()), socket.size());
+  state().socket_line = socket_text.data();
+}
+
 /// How children are to be given the library: as LD_PRELOAD names it, or nothing if it came in by another way.
 void find_preload_entry() {
   const char* const value = std::getenv("LD_PRELOAD");
@@ -118,10 +130,12 @@ __attribute__((constructor)) void start() {
   if (kAgentProgram == program_invocation_short_name) return;
   configure_log(std::getenv("QNET_LOG"), std::getenv("QNET_LOG_FILE"));
   client::configure(nullptr);
+  note_socket();
   read_prefix();
   read_map(std::getenv("QNET_MAP"));
   choose_first_letters();
   find_preload_entry();
+  take_program_name();
   ::pthread_atfork(nullptr, nullptr, after_fork_in_child);
   state().is_started.store(true);
   adopt_standard_streams();

@@ -19,6 +19,10 @@ struct MapEntry {
   std::string_view target;
 };
 
+/// The variables that say which /net a program sees.
+inline constexpr std::string_view kSocketName = "QNET_SOCKET=";
+inline constexpr std::string_view kMapName = "QNET_MAP=";
+
 enum class WorkingDirectory : std::uint8_t { kUnknown, kLocal, kVirtual };
 
 struct State {
@@ -32,6 +36,8 @@ struct State {
   std::array<bool, 256> first_letters;
 
   const char* preload_entry;  ///< how LD_PRELOAD must name this library in children; null: we were not preloaded
+  const char* socket_line;    ///< "QNET_SOCKET=…" for children; null: the usual one
+  const char* map_line;       ///< "QNET_MAP=…" for children; null: none
   std::atomic<WorkingDirectory> working_directory;
   std::atomic<std::uint32_t> umask_plus_1;  ///< 0: not known yet
   std::atomic<bool> may_hold_record_locks;  ///< this process has asked for a POSIX record lock

@@ -107,6 +107,8 @@ Result<Reply> call(wire::Opcode opcode, const Place& place, const Request& reque
   return fail(EIO, "reply");
 }
 
+/// Where the agent of the machine listens.
+inline constexpr const char* kSystemSocket = "/run/qnet/agent.sock";
 /// Once, before anything else: where the agent listens. Null or empty: QNET_SOCKET of the environment, else the default
 /// places. No system call but at most one access(2); nothing is opened. A path that is too long leaves no agent
 /// (ENONET).

@@ -30,7 +30,6 @@ namespace {
 constexpr std::size_t kSlots = 64;
 /// Above what programs expect of their own descriptors (select's 1024 is the process's business, not ours).
 constexpr int kFdFloor = 1000;
-constexpr const char* kSystemSocket = "/run/qnet/agent.sock";
 constexpr std::string_view kUserSocket = "/qnet/agent.sock";  // below $XDG_RUNTIME_DIR
 
 struct Pool {
