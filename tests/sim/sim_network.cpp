@@ -46,6 +46,10 @@ bool SimNetwork::is_connected(std::size_t a, std::size_t b) const {
 void SimNetwork::start(std::size_t node) {
   Node& self = nodes_[node];
   ++self.life;
+  self.paused_until = now();
+  if (options_.clock_difference_max > Duration::zero()) {
+    self.clock_offset = Duration(random(static_cast<std::uint64_t>(options_.clock_difference_max.count())));
+  }
   self.incarnation = Incarnation{(self.incarnation.value & ~0xffffffffull) + (1ull << 32) + random(0xffffffff)};
   NodeId id;
   id.bytes[0] = static_cast<std::byte>(node + 1);
@@ -56,9 +60,9 @@ void SimNetwork::start(std::size_t node) {
   }
   for (std::size_t peer = 0; peer < nodes_.size(); ++peer) {
     if (peer == node) continue;
-    const PeerId peer_id = *self.engine->add_peer(name_of(peer), now());
+    const PeerId peer_id = *self.engine->add_peer(name_of(peer), now_at(node));
     for (std::size_t link = 0; link < options_.links; ++link) {
-      self.engine->add_path(peer_id, LinkId{static_cast<std::uint8_t>(link)}, address_of(peer, link), now());
+      self.engine->add_path(peer_id, LinkId{static_cast<std::uint8_t>(link)}, address_of(peer, link), now_at(node));
     }
   }
   pump(node);
@@ -67,8 +71,33 @@ void SimNetwork::start(std::size_t node) {
 void SimNetwork::crash(std::size_t node) {
   nodes_[node].engine.reset();
   nodes_[node].has_wake = false;
+  nodes_[node].crash_in = 0;
   ++nodes_[node].life;
   application_.on_crash(node);
+}
+
+void SimNetwork::crash_after(std::size_t node, std::uint64_t happenings, Duration off) {
+  nodes_[node].crash_in = happenings;
+  nodes_[node].crash_off = off;
+}
+
+void SimNetwork::call_off_crashes() {
+  for (Node& node : nodes_) node.crash_in = 0;
+}
+
+bool SimNetwork::happen(std::size_t node) {
+  Node& self = nodes_[node];
+  if (self.crash_in == 0 || --self.crash_in > 0) return true;
+  crash(node);
+  after(self.crash_off, [this, node] {
+    if (!is_running(node)) start(node);
+  });
+  return false;
+}
+
+void SimNetwork::jump_clock(std::size_t node, Duration by) {
+  nodes_[node].clock_offset += by;
+  if (is_running(node)) arm(node);
 }
 
 void SimNetwork::pause(std::size_t node, Duration how_long) {
@@ -90,11 +119,11 @@ void SimNetwork::pump(std::size_t node) {
   for (;;) {
     while (std::optional<core::Event> event = self.engine->next_event()) {
       application_.on_event(node, *event);
-      if (self.life != life) return;
+      if (self.life != life || !happen(node)) return;
     }
-    const std::optional<core::Transmit> batch = self.engine->next_transmit(now());
+    const std::optional<core::Transmit> batch = self.engine->next_transmit(now_at(node));
     if (!batch) break;
-    carry(node, *batch);
+    if (!carry(node, *batch)) return;
   }
   arm(node);
 }
@@ -103,7 +132,7 @@ void SimNetwork::arm(std::size_t node) {
   Node& self = nodes_[node];
   const std::optional<Instant> deadline = self.engine->deadline();
   if (!deadline) return;
-  const Instant at = std::max(*deadline, now());
+  const Instant at = std::max(*deadline - self.clock_offset, now());
   if (self.has_wake && self.wakes_at <= at) return;
   self.has_wake = true;
   self.wakes_at = at;
@@ -119,17 +148,19 @@ void SimNetwork::wake(std::size_t node, std::uint64_t life) {
     return;
   }
   self.has_wake = false;
-  self.engine->on_time(now());
-  pump(node);
+  self.engine->on_time(now_at(node));
+  if (happen(node)) pump(node);
 }
 
-void SimNetwork::carry(std::size_t source, const core::Transmit& batch) {
+bool SimNetwork::carry(std::size_t source, const core::Transmit& batch) {
   const auto target = std::to_integer<std::size_t>(batch.to.bytes[0]) - 1;
   const std::size_t link = batch.link.value;
   for (std::size_t at = 0; at < batch.datagrams.size(); at += batch.segment_bytes) {
     const std::size_t bytes = std::min(batch.segment_bytes, batch.datagrams.size() - at);
     carry_one(source, target, link, batch.datagrams.subspan(at, bytes));
+    if (!happen(source)) return false;
   }
+  return true;
 }
 
 void SimNetwork::carry_one(std::size_t source, std::size_t target, std::size_t link, ByteView datagram) {
@@ -167,17 +198,22 @@ void SimNetwork::deliver(std::size_t source, std::size_t target, std::size_t lin
     post(now() + options_.faults.delay, [this, source, target, link, life = nodes_[source].life] {
       if (nodes_[source].life != life || nodes_[source].engine == nullptr) return;
       const LinkId via{static_cast<std::uint8_t>(link)};
-      nodes_[source].engine->on_send_error(via, address_of(target, link), ECONNREFUSED, now());
-      pump(source);
+      nodes_[source].engine->on_send_error(via, address_of(target, link), ECONNREFUSED, now_at(source));
+      if (happen(source)) pump(source);
     });
     return;
   }
   if (now() < node.paused_until) {
-    post(node.paused_until, [this, source, target, link, datagram] { deliver(source, target, link, datagram); });
+    if (node.waiting >= options_.faults.socket_datagrams_max) return;
+    ++node.waiting;
+    post(node.paused_until, [this, source, target, link, datagram] {
+      --nodes_[target].waiting;
+      deliver(source, target, link, datagram);
+    });
     return;
   }
-  node.engine->on_datagram(LinkId{static_cast<std::uint8_t>(link)}, address_of(source, link), datagram, now());
-  pump(target);
+  node.engine->on_datagram(LinkId{static_cast<std::uint8_t>(link)}, address_of(source, link), datagram, now_at(target));
+  if (happen(target)) pump(target);
 }
 
 bool SimNetwork::step(Instant until) {

@@ -4,6 +4,7 @@
 //
 // A discrete event queue, one random generator, and the production engine on every node. The same seed gives the same
 // run, datagram by datagram. Hosts stay when their agent crashes: what reaches a dead agent is answered by "refused".
+// Every node has a clock of its own, which starts anywhere and may jump forward.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +31,7 @@ struct Faults {
   bool sends_refusals = true;
   double bytes_per_second = 0;                        // of each link and direction; 0: no limit
   Duration queue_max = std::chrono::milliseconds(5);  // what would wait longer is dropped
+  std::size_t socket_datagrams_max = 4096;            // of a node that gets no CPU; what would not fit is dropped
 };
 
 struct NetworkOptions {
@@ -40,6 +42,7 @@ struct NetworkOptions {
   bool can_batch = true;
   Faults faults;
   core::EngineConfig config;
+  Duration clock_difference_max = Duration::zero();  // between the nodes' clocks
 };
 
 /// Whoever uses the engines.
@@ -61,6 +64,8 @@ class SimNetwork {
   std::size_t node_count() const { return nodes_.size(); }
   std::size_t link_count() const { return options_.links; }
   Instant now() const { return clock_.now(); }
+  /// What the node's own clock shows; its engine must be given nothing else.
+  Instant now_at(std::size_t node) const { return clock_.now() + nodes_[node].clock_offset; }
   /// 0 to bound - 1.
   std::uint64_t random(std::uint64_t bound) { return random_() % bound; }
   bool happens(double probability) { return std::uniform_real_distribution<>(0, 1)(random_) < probability; }
@@ -79,8 +84,15 @@ class SimNetwork {
 
   void start(std::size_t node);
   void crash(std::size_t node);
+  /// Crashes the node after that many more inputs, events or datagrams sent, whatever it is doing then, and starts it
+  /// again after `off`.
+  void crash_after(std::size_t node, std::uint64_t happenings, Duration off);
+  void call_off_crashes();
   /// The process gets no CPU: what arrives waits in its sockets.
   void pause(std::size_t node, Duration how_long);
+  bool is_paused(std::size_t node) const { return now() < nodes_[node].paused_until; }
+  /// The node's clock shows that much more at once; nobody was asleep.
+  void jump_clock(std::size_t node, Duration by);
   /// Datagrams from `source` to `target` on `link` vanish, or pass again.
   void set_cut(std::size_t source, std::size_t target, std::size_t link, bool is_cut);
   /// A datagram can get through in both directions on some link.
@@ -104,6 +116,10 @@ class SimNetwork {
     Instant wakes_at{};
     bool has_wake = false;
     Instant paused_until{};
+    std::size_t waiting = 0;  // datagrams in the sockets of a paused node
+    Duration clock_offset = Duration::zero();
+    std::uint64_t crash_in = 0;  // happenings; 0: not at all
+    Duration crash_off = Duration::zero();
   };
   struct Step {
     Instant at;
@@ -115,7 +131,9 @@ class SimNetwork {
   static core::Address address_of(std::size_t node, std::size_t link);
   void post(Instant at, std::function<void()> action);
   bool step(Instant until);
-  void carry(std::size_t source, const core::Transmit& batch);
+  /// Something happens at the node. False: it has crashed.
+  bool happen(std::size_t node);
+  bool carry(std::size_t source, const core::Transmit& batch);
   void carry_one(std::size_t source, std::size_t target, std::size_t link, ByteView datagram);
   void deliver(std::size_t source, std::size_t target, std::size_t link, const std::vector<std::byte>& datagram);
   void arm(std::size_t node);

@@ -4,6 +4,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "transport/core/credit.hpp"
+#include "transport/core/send_queue.hpp"
+#include "transport/core/sent_packets.hpp"
+#include "transport/wire/message.hpp"
+
 namespace qnet::sim {
 namespace {
 
@@ -23,13 +28,22 @@ std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
+/// The words behind an envelope: no word comes twice in one run, so that nothing can be mistaken for anything else.
+class Pattern {
+ public:
+  explicit Pattern(const Envelope& envelope) : word_(mix(envelope.number * 2 + envelope.is_reply)) {}
+  std::uint64_t next() { return word_ += 0x9e3779b97f4a7c15u; }
+
+ private:
+  std::uint64_t word_;
+};
+
 Buffer compose(const Envelope& envelope, std::size_t size_bytes) {
   Buffer body(std::max(size_bytes, sizeof envelope));
   std::memcpy(body.data(), &envelope, sizeof envelope);
-  std::uint64_t x = envelope.number * 2 + envelope.is_reply;
+  Pattern pattern(envelope);
   for (std::size_t i = sizeof envelope; i < body.size(); i += 8) {
-    x += 0x9e3779b97f4a7c15u;
-    const std::uint64_t word = mix(x);
+    const std::uint64_t word = pattern.next();
     std::memcpy(body.data() + i, &word, std::min<std::size_t>(8, body.size() - i));
   }
   return body;
@@ -38,14 +52,22 @@ Buffer compose(const Envelope& envelope, std::size_t size_bytes) {
 bool is_exact(const Buffer& body, Envelope& envelope) {
   if (body.size() < sizeof envelope) return false;
   std::memcpy(&envelope, body.data(), sizeof envelope);
-  const Buffer expected = compose(envelope, body.size());
-  return std::memcmp(expected.data(), body.data(), body.size()) == 0;
+  Pattern pattern(envelope);
+  std::uint64_t difference = 0;
+  for (std::size_t i = sizeof envelope; i < body.size(); i += 8) {
+    const std::size_t bytes = std::min<std::size_t>(8, body.size() - i);
+    const std::uint64_t expected = pattern.next();
+    std::uint64_t word = expected;
+    std::memcpy(&word, body.data() + i, bytes);
+    difference |= word ^ expected;
+  }
+  return difference == 0;
 }
 
 }  // namespace
 
 SimWorkload::SimWorkload(WorkloadOptions options, NetworkOptions network)
-    : options_(options), network_(network, *this), served_(network.nodes) {
+    : options_(options), network_(network, *this), served_(network.nodes), lives_(network.nodes) {
   for (std::size_t node = 0; node < network.nodes; ++node) {
     for (std::size_t peer = 0; peer < network.nodes; ++peer) {
       for (std::size_t i = 0; node != peer && i < options.connections; ++i) {
@@ -57,6 +79,11 @@ SimWorkload::SimWorkload(WorkloadOptions options, NetworkOptions network)
 
 void SimWorkload::start() {
   for (std::size_t node = 0; node < network_.node_count(); ++node) network_.start(node);
+  resume();
+}
+
+void SimWorkload::resume() {
+  is_stopping_ = false;
   for (std::size_t client = 0; client < clients_.size(); ++client) {
     for (std::size_t i = 0; i < options_.depth; ++i) think(client);
   }
@@ -81,7 +108,7 @@ void SimWorkload::call(std::size_t index) {
   const PeerId peer = network_.peer_id(client.node, client.peer);
   if (!engine.is_up(peer)) return think(index);
   if (client.connection.is_none()) {
-    const Result<ConnectionId> opened = engine.open_connection(peer, "", "", network_.now());
+    const Result<ConnectionId> opened = engine.open_connection(peer, "", "", network_.now_at(client.node));
     if (!opened) return complain("open_connection failed although the peer is up");
     client.connection = *opened;
     client.incarnation = engine.incarnation_of(peer);
@@ -92,7 +119,7 @@ void SimWorkload::call(std::size_t index) {
   const bool is_bulk = network_.happens(options_.bulk_share);
   const std::size_t size = network_.random(is_bulk ? options_.bulk_bytes_max : options_.small_bytes_max);
   const Status sent = engine.send(peer, client.incarnation, client.connection, true, 0,
-                                  compose({number, client.run, client.sent, 0}, size), network_.now());
+                                  compose({number, client.run, client.sent, 0}, size), network_.now_at(client.node));
   if (!sent) return complain("send failed although the peer is up");
   ++client.sent;
   ++client.outstanding;
@@ -112,12 +139,20 @@ void SimWorkload::on_event(std::size_t node, core::Event& event) {
     if (network_.happens(0.5)) forget_connections(node, peer, true);
   } else if (auto* gone = std::get_if<core::PeerGone>(&event)) {
     forget_connections(node, network_.node_of(node, gone->peer), false);
+    if (lives_[node].erase(network_.node_of(node, gone->peer)) == 0) complain("(f) PeerGone of a life that was not up");
+  } else if (auto* up = std::get_if<core::PeerUp>(&event)) {
+    const auto [life, is_new] = lives_[node].try_emplace(network_.node_of(node, up->peer), up->incarnation);
+    if (life->second != up->incarnation) complain("(f) PeerUp of a new life before PeerGone of the old one");
   }
 }
 
 void SimWorkload::on_request(std::size_t node, core::MessageArrived& message) {
   Envelope envelope;
   if (!is_exact(message.body, envelope) || envelope.is_reply != 0) return complain("(c) a request arrived damaged");
+  const auto life = lives_[node].find(network_.node_of(node, message.peer));
+  if (life == lives_[node].end() || life->second != message.incarnation) {
+    complain("(f) request " + std::to_string(envelope.number) + " of a life that is not up");
+  }
   if (++executions_[envelope.number] > 1) complain("(a) request " + std::to_string(envelope.number) + " ran twice");
   std::uint32_t& expected = served_[node][envelope.run];
   if (envelope.order != expected) complain("(b) request " + std::to_string(envelope.number) + " out of order");
@@ -133,7 +168,7 @@ void SimWorkload::on_request(std::size_t node, core::MessageArrived& message) {
     // Fails when the caller's life has ended meanwhile, as it should.
     static_cast<void>(network_.engine(node).send(peer, from, connection, false, 0,
                                                  compose({envelope.number, envelope.run, envelope.order, 1}, size),
-                                                 network_.now()));
+                                                 network_.now_at(node)));
     network_.pump(node);
   });
 }
@@ -156,7 +191,7 @@ void SimWorkload::finish(std::uint64_t number, bool is_success) {
   --client.outstanding;
   if (is_success && client.run == call.run && client.outstanding == 0 && network_.happens(options_.close_share)) {
     network_.engine(client.node)
-        .close_connection(network_.peer_id(client.node, client.peer), client.connection, network_.now());
+        .close_connection(network_.peer_id(client.node, client.peer), client.connection, network_.now_at(client.node));
     client.connection = {};
   }
   think(call.client);
@@ -176,7 +211,7 @@ void SimWorkload::forget_connections(std::size_t node, std::size_t peer, bool wi
   for (Client& client : clients_) {
     if (client.node != node || client.peer != peer || client.connection.is_none()) continue;
     if (with_close) {
-      network_.engine(node).close_connection(network_.peer_id(node, peer), client.connection, network_.now());
+      network_.engine(node).close_connection(network_.peer_id(node, peer), client.connection, network_.now_at(node));
     }
     client.connection = {};
   }
@@ -189,12 +224,15 @@ void SimWorkload::on_crash(std::size_t node) {
     forget_connections(node, peer, false);
   }
   served_[node].clear();
+  lives_[node].clear();
 }
 
 void SimWorkload::check_liveness() {
   for (auto& [number, call] : calls_) {
     const Client& client = clients_[call.client];
-    const bool is_reachable = network_.is_running(client.peer) && network_.is_connected(client.node, client.peer);
+    const bool is_reachable = network_.is_running(client.peer) && !network_.is_paused(client.peer) &&
+                              network_.is_connected(client.node, client.peer);
+    if (network_.is_paused(client.node)) call.since = network_.now();
     if (is_reachable != call.was_reachable) call.since = network_.now();
     call.was_reachable = is_reachable;
     const Duration limit = is_reachable ? kSuccessWithin : kErrorWithin;
@@ -202,6 +240,57 @@ void SimWorkload::check_liveness() {
       complain("(e) call " + std::to_string(number) + " hangs, its peer is " +
                (is_reachable ? "reachable" : "not reachable"));
       call.since = network_.now();
+    }
+  }
+}
+
+void SimWorkload::check_holdings() {
+  const core::EngineConfig& config = network_.config();
+  const std::uint64_t credit = std::max<std::uint64_t>(config.session_credit_bytes, 2 * wire::kMessageBytesMax);
+  const std::uint64_t message =
+      std::max(options_.bulk_bytes_max, options_.small_bytes_max) + core::kMessageOverheadBytes;
+  const std::uint64_t calls = options_.connections * options_.depth;
+  for (std::size_t node = 0; node < network_.node_count(); ++node) {
+    if (!network_.is_running(node) || network_.is_paused(node)) continue;
+    const core::EngineHoldings holds = network_.engine(node).holdings();
+    const std::uint64_t sessions = holds.sessions;
+    const auto check = [&](const char* what, std::uint64_t held, std::uint64_t bound) {
+      if (held <= bound) return;
+      complain("(g) node " + std::to_string(node) + " holds " + std::to_string(held) + " " + what + ", allowed are " +
+               std::to_string(bound));
+    };
+    check("sessions", sessions, network_.node_count() - 1);
+    check("bytes received", holds.received_bytes, sessions * (credit + core::kSessionOverrunBytes));
+    // What was asked before a peer was lost waits with the session, so there is a round of calls per loss.
+    check("bytes of requests", holds.request_bytes, sessions * (peers_lost_ + 1) * calls * message);
+    check("bytes of replies", holds.reply_bytes, sessions * (credit + calls * (peers_lost_ + 1) * message));
+    check("packets", holds.packets_unsettled, sessions * network_.link_count() * core::SentPackets::kPacketsMax);
+    check("events", holds.events, 0);
+    check("control packets", holds.control_packets, 0);
+  }
+}
+
+std::size_t SimWorkload::connections_open(std::size_t node) const {
+  return static_cast<std::size_t>(std::count_if(clients_.begin(), clients_.end(), [node](const Client& client) {
+    return (client.node == node || client.peer == node) && !client.connection.is_none() && client.sent > 0;
+  }));
+}
+
+void SimWorkload::check_quiet() {
+  for (std::size_t node = 0; node < network_.node_count(); ++node) {
+    const core::EngineHoldings holds = network_.engine(node).holdings();
+    if (holds.received_bytes + holds.request_bytes + holds.reply_bytes > 0) {
+      complain("(g) node " + std::to_string(node) + " holds " + std::to_string(holds.received_bytes) + ", " +
+               std::to_string(holds.request_bytes) + ", " + std::to_string(holds.reply_bytes) + " bytes when quiet");
+    }
+    if (holds.connections != connections_open(node)) {
+      complain("(g) node " + std::to_string(node) + " knows " + std::to_string(holds.connections) + " connections, " +
+               std::to_string(connections_open(node)) + " are open");
+    }
+    if (lives_[node].size() != network_.node_count() - 1)
+      complain("(f) node " + std::to_string(node) + " misses a life");
+    for (const auto& [peer, life] : lives_[node]) {
+      if (life != network_.incarnation(peer)) complain("(f) a life that has ended was never gone");
     }
   }
 }

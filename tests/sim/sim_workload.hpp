@@ -8,6 +8,8 @@
 //   (b) requests of one connection arrive in the order in which they were sent, without holes
 //   (c) every byte is what was sent
 //   (e) every call ends: soon if the peer is reachable, with an error in kErrorWithin if it is not
+//   (f) a request comes from a life of its sender that is up and not gone, so that what it opens is closed with that
+//   life (g) what an engine holds is bounded, and back to nothing when all is quiet
 #pragma once
 
 #include <cstdint>
@@ -44,7 +46,12 @@ class SimWorkload final : public Application {
   void start();
   /// No new calls from now on.
   void stop() { is_stopping_ = true; }
+  /// After stop(), when everything has ended.
+  void resume();
   void check_liveness();
+  void check_holdings();
+  /// After the faults have ended and everything is answered: no engine holds anything but open connections.
+  void check_quiet();
   std::size_t calls_outstanding() const { return calls_.size(); }
   std::uint64_t succeeded() const { return succeeded_; }
   std::uint64_t failed() const { return failed_; }
@@ -82,6 +89,7 @@ class SimWorkload final : public Application {
   void forget_connections(std::size_t node, std::size_t peer, bool with_close);
   void on_request(std::size_t node, core::MessageArrived& message);
   void on_reply(std::size_t node, core::MessageArrived& message);
+  std::size_t connections_open(std::size_t node) const;
   void complain(const std::string& what);
 
   WorkloadOptions options_;
@@ -89,7 +97,8 @@ class SimWorkload final : public Application {
   std::vector<Client> clients_;
   std::unordered_map<std::uint64_t, Call> calls_;  // outstanding, by number
   std::unordered_map<std::uint64_t, int> executions_;
-  std::vector<Served> served_;  // by node
+  std::vector<Served> served_;                             // by node
+  std::vector<std::map<std::size_t, Incarnation>> lives_;  // by node and peer: up, and not gone since
   std::uint64_t next_number_ = 1;
   std::uint64_t next_run_ = 1;
   bool is_stopping_ = false;

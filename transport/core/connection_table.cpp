@@ -7,7 +7,7 @@
 namespace qnet::core {
 
 Connection* ConnectionTable::open_own(SendCredit send, ReceiveCredit receive) {
-  if (own_open_ >= connections_max_ || own_.size() >= 2 * connections_max_ || next_own_id_ == 0) return nullptr;
+  if (own_open_ >= connections_max_ || own_.size() >= lingering_max() || next_own_id_ == UINT32_MAX) return nullptr;
   auto connection = std::make_unique<Connection>();
   connection->id = ConnectionId{next_own_id_++};
   connection->is_own = true;
@@ -23,8 +23,8 @@ Connection* ConnectionTable::find_or_accept(std::uint32_t id, SendCredit send, R
   is_violation = false;
   if (Connection* found = find(id, false)) return found;
   if (seen_.contains(id)) return nullptr;
-  const std::size_t lingering_max = 2 * connections_max_;
-  if (theirs_.size() >= lingering_max || id > seen_largest_ + lingering_max) {
+  const bool is_too_far = id == UINT32_MAX || id > seen_largest_ + lingering_max();
+  if (is_too_far || theirs_.size() >= lingering_max() || seen_.count() > lingering_max()) {
     is_violation = true;
     return nullptr;
   }

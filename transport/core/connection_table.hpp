@@ -26,11 +26,21 @@ class ConnectionTable {
   /// An own connection has been closed here; it does not count any more.
   void on_own_closed() { --own_open_; }
   std::size_t own_open() const { return own_open_; }
+  /// Of both sides, lingering ones included.
+  std::size_t size() const { return own_.size() + theirs_.size(); }
+  template <class Function>
+  void for_each(Function&& function) {
+    own_.for_each([&function](const std::unique_ptr<Connection>& connection) { function(*connection); });
+    theirs_.for_each([&function](const std::unique_ptr<Connection>& connection) { function(*connection); });
+  }
 
  private:
   using Map = FlatMap<std::unique_ptr<Connection>>;
 
   std::size_t connections_max_;
+  /// Gaps among the numbers that the peer has used; an honest one leaves one only where a packet is late.
+  std::size_t lingering_max() const { return 2 * connections_max_; }
+
   Map own_;
   Map theirs_;
   std::size_t own_open_ = 0;

@@ -7,6 +7,7 @@
 // wait: up to kUnscheduledMessageBytes they may overrun the limit by the overrun, which the receiver has in mind.
 //
 // Held memory per connection is therefore at most its credit + kConnectionOverrunBytes, and per session likewise.
+// Messages that overtook others take a place besides, because empty ones are charged nothing: kPlacesMax per session.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +18,7 @@ namespace qnet::core {
 inline constexpr std::size_t kUnscheduledMessageBytes = 64 << 10;
 inline constexpr std::uint64_t kConnectionOverrunBytes = 1 << 20;
 inline constexpr std::uint64_t kSessionOverrunBytes = 8 << 20;
+inline constexpr std::size_t kPlacesMax = 65536;
 
 /// Sending side.
 class SendCredit {
@@ -56,6 +58,9 @@ class ReceiveCredit {
     return true;
   }
   void deliver(std::size_t message_bytes) { delivered_ += message_bytes; }
+  bool has_places(std::size_t count) const { return places_ + count <= kPlacesMax; }
+  void take_places(std::size_t count) { places_ += count; }
+  void give_places(std::size_t count) { places_ -= count; }
   /// Enough has been delivered to be worth a frame.
   bool wants_to_grant() const { return delivered_ + window_ >= granted_ + window_ / 4; }
   std::uint64_t grant() {
@@ -70,6 +75,7 @@ class ReceiveCredit {
   std::uint64_t granted_ = 0;
   std::uint64_t begun_ = 0;
   std::uint64_t delivered_ = 0;
+  std::size_t places_ = 0;
 };
 
 }  // namespace qnet::core

@@ -301,6 +301,14 @@ const EngineStatistics& Engine::statistics() const {
   return implementation_->context_.statistics;
 }
 
+EngineHoldings Engine::holdings() const {
+  EngineHoldings holdings;
+  for (const auto& entry : implementation_->peers_) entry.peer->add_to(holdings);
+  holdings.control_packets = implementation_->context_.control.size();
+  holdings.events = implementation_->context_.events.size();
+  return holdings;
+}
+
 std::vector<PathView> Engine::paths_of(PeerId peer) const {
   std::vector<PathView> views;
   const auto* entry = std::as_const(*implementation_).find(peer);

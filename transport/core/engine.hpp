@@ -129,6 +129,17 @@ struct EngineStatistics {
   std::uint64_t sessions_opened = 0, sessions_lost = 0;
 };
 
+/// What the engine holds at this moment: back to the least when all is quiet, and bounded whatever peers do.
+struct EngineHoldings {
+  std::size_t sessions = 0;
+  std::size_t connections = 0;       // of both sides, lingering ones included
+  std::uint64_t received_bytes = 0;  // of messages that are begun and not delivered; bound: the credit granted
+  std::uint64_t request_bytes = 0;   // of own messages that are not acknowledged; bound: the callers
+  std::uint64_t reply_bytes = 0;     // the same of replies; bound: session credit and what is being executed
+  std::size_t packets_unsettled = 0;
+  std::size_t control_packets = 0, events = 0;
+};
+
 class Engine {
  public:
   using Random = std::function<std::uint64_t()>;
@@ -177,6 +188,8 @@ class Engine {
   std::optional<Instant> deadline() const;
 
   const EngineStatistics& statistics() const;
+  /// Walks over all connections.
+  EngineHoldings holdings() const;
   std::vector<PathView> paths_of(PeerId peer) const;
 
  private:

@@ -70,6 +70,13 @@ class IntervalSet {
     return erased;
   }
 
+  /// [begin, end) overlaps an interval or lies right beside one: inserting it makes no new one.
+  bool touches(Integer begin, Integer end) const {
+    const auto found = std::partition_point(intervals_.begin(), intervals_.end(),
+                                            [begin](const Interval& interval) { return interval.end < begin; });
+    return found != intervals_.end() && found->begin <= end;
+  }
+
   bool contains(Integer value) const {
     const std::size_t i = first_ending_after(value);
     return i < intervals_.size() && intervals_[i].begin <= value;

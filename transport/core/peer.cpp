@@ -54,7 +54,7 @@ Path* Peer::learn_path(LinkId link, const Address& address) {
 void Peer::on_packet(const wire::PacketHeader& header, ByteView payload, LinkId link, const Address& from,
                      Instant now) {
   Path* arrival = find_path(link, from);
-  if (state_ == State::kBound) {
+  if (!has_been_up_) {
     // Only who has heard our answer knows the token: the way there and back works.
     state_ = State::kEstablished;
     if (arrival != nullptr) confirm(*arrival, now);
@@ -62,6 +62,7 @@ void Peer::on_packet(const wire::PacketHeader& header, ByteView payload, LinkId 
     greet_soon(*arrival, now);
   }
   update_liveness(now);
+  if (!has_been_up_) return;  // Nobody has been told of this life: it must not open anything. What is sent comes again.
   if (!session_->on_packet(header, payload, arrival != nullptr ? *arrival : *paths_.front(), now)) {
     ++context_.statistics.datagrams_malformed;
     return;

@@ -54,6 +54,10 @@ class Peer {
   /// The whole node stood still for that long.
   void shift(Duration stall, Instant now);
   void say_goodbye();
+  /// Adds what is held for this peer.
+  void add_to(EngineHoldings& holdings) const {
+    if (session_) session_->add_to(holdings);
+  }
 
   std::optional<Transmit> next_transmit(MutableBytes staging, Instant now);
   /// `has_output` next_transmit() has yet to be called: what it will do needs no timer.

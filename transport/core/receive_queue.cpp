@@ -15,9 +15,14 @@ ReceiveQueue::Verdict ReceiveQueue::on_piece(const wire::DataFrame& piece, Recei
   }
   const bool is_begun = index < ahead_.size() && ahead_[index].is_begun;
   if (!is_begun) {
+    // The next message needs no place: there is always a way to go on.
+    const std::size_t places = index == 0 || index < ahead_.size() ? 0 : index + 1 - ahead_.size();
+    if (!session.has_places(places)) return Verdict::kViolation;
     ReceiveCredit charged = session;  // Both or neither.
     if (!charged.begin(piece.total) || !credit_.begin(piece.total)) return Verdict::kViolation;
     session = charged;
+    session.take_places(places);
+    places_ += places;
     while (ahead_.size() <= index) ahead_.push_back({});
     Assembly& begun = ahead_[index];
     begun.is_begun = true;
@@ -34,6 +39,9 @@ ReceiveQueue::Verdict ReceiveQueue::on_piece(const wire::DataFrame& piece, Recei
     return Verdict::kNew;
   }
   const auto length = static_cast<std::uint32_t>(piece.piece.size());
+  if (assembly.have.count() >= kHolesMax && !assembly.have.touches(piece.offset, piece.offset + length)) {
+    return Verdict::kViolation;
+  }
   const std::uint32_t added = assembly.have.insert(piece.offset, piece.offset + length);
   if (added == 0) return Verdict::kDuplicate;
   std::memcpy(assembly.body.data() + piece.offset, piece.piece.data(), piece.piece.size());
@@ -43,8 +51,13 @@ ReceiveQueue::Verdict ReceiveQueue::on_piece(const wire::DataFrame& piece, Recei
 }
 
 std::optional<ReceiveQueue::Delivered> ReceiveQueue::pop(ReceiveCredit& session) {
-  if (ahead_.empty() || !ahead_.front().is_whole) return std::nullopt;
+  if (!has_next()) return std::nullopt;
   Assembly whole = ahead_.pop_front();
+  if (ahead_.size() < places_) {
+    session.give_places(places_ - ahead_.size());
+    places_ = ahead_.size();
+  }
+  ahead_.trim();
   ++next_;
   credit_.deliver(whole.total);
   session.deliver(whole.total);

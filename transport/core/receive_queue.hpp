@@ -22,14 +22,19 @@ class ReceiveQueue {
   ReceiveQueue() = default;
   explicit ReceiveQueue(ReceiveCredit credit) : credit_(credit) {}
 
+  /// Holes in one message; an honest sender makes at most one per packet of it.
+  static constexpr std::size_t kHolesMax = 4096;
+
   enum class Verdict { kNew, kDuplicate, kViolation };
-  /// kViolation: beyond the credit or the window, or not the message that it was before. Nothing changes then.
+  /// kViolation: beyond the credit, the window, the places or the holes, or not the message that it was before. Nothing
+  /// changes then.
   Verdict on_piece(const wire::DataFrame& piece, ReceiveCredit& session);
 
   struct Delivered {
     Buffer body;
     std::uint8_t priority = 0;
   };
+  bool has_next() const { return !ahead_.empty() && ahead_[0].is_whole; }
   /// The next message in order, if it is whole.
   std::optional<Delivered> pop(ReceiveCredit& session);
 
@@ -50,6 +55,7 @@ class ReceiveQueue {
 
   RingQueue<Assembly> ahead_;  // [0] is message next_
   std::uint32_t next_ = 0;
+  std::size_t places_ = 0;  // taken from the session
   ReceiveCredit credit_;
 };
 

@@ -2,7 +2,8 @@
 //
 // ring_queue.hpp: how do we queue without an allocation per element?
 //
-// First in, first out, with an index. Grows by doubling and keeps its memory. The bound is the user's, who names it.
+// First in, first out, with an index. Grows by doubling and keeps its memory until trim(). The bound is the user's, who
+// names it.
 #pragma once
 
 #include <cstddef>
@@ -44,9 +45,14 @@ class RingQueue {
   void clear() {
     while (size_ > 0) pop_back();
   }
+  /// Gives back what a burst has taken, once nothing is left of it.
+  void trim() {
+    if (size_ == 0 && slots_.size() > kSlotsKept) slots_ = std::vector<T>();
+  }
 
  private:
   static constexpr std::size_t kSlotsAtFirst = 4;
+  static constexpr std::size_t kSlotsKept = 16;
 
   void grow() {
     std::vector<T> larger(slots_.empty() ? kSlotsAtFirst : 2 * slots_.size());

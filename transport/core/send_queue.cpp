@@ -6,6 +6,7 @@ namespace qnet::core {
 void SendQueue::push(Buffer body, std::uint8_t priority) {
   Message& message = messages_.push_back({});
   message.size = static_cast<std::uint32_t>(body.size());
+  held_bytes_ += message.size + kMessageOverheadBytes;
   message.body = std::move(body);
   message.priority = priority;
 }
@@ -85,11 +86,13 @@ void SendQueue::finish(Message& message) {
   message.is_lost_whole = false;
   message.body = Buffer();
   message.is_done = true;
+  held_bytes_ -= message.size + kMessageOverheadBytes;
   while (!messages_.empty() && messages_.front().is_done) {
     messages_.pop_front();
     ++first_;
     if (unsent_ > 0) --unsent_;
   }
+  messages_.trim();
 }
 
 bool SendQueue::on_lost(std::uint32_t message, std::uint32_t offset, std::uint32_t length) {
@@ -108,7 +111,10 @@ bool SendQueue::on_lost(std::uint32_t message, std::uint32_t offset, std::uint32
 }
 
 void SendQueue::drop_unsent() {
-  while (!messages_.empty() && !messages_.back().is_begun) messages_.pop_back();
+  while (!messages_.empty() && !messages_.back().is_begun) {
+    held_bytes_ -= messages_.back().size + kMessageOverheadBytes;
+    messages_.pop_back();
+  }
 }
 
 }  // namespace qnet::core

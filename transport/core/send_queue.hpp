@@ -18,6 +18,8 @@ namespace qnet::core {
 
 /// The receiver holds messages that overtook others up to this distance.
 inline constexpr std::uint32_t kMessagesAheadMax = 256;
+/// What a message costs besides its bytes, roughly.
+inline constexpr std::size_t kMessageOverheadBytes = 768;
 
 class SendQueue {
  public:
@@ -46,6 +48,8 @@ class SendQueue {
 
   SendCredit& credit() { return credit_; }
   bool empty() const { return messages_.empty(); }
+  /// Of messages that are not acknowledged yet, kMessageOverheadBytes each included.
+  std::uint64_t held_bytes() const { return held_bytes_; }
   /// Sequence number of the next message to be pushed.
   std::uint32_t next_message() const { return first_ + static_cast<std::uint32_t>(messages_.size()); }
   /// Forgets what has not begun.
@@ -67,13 +71,13 @@ class SendQueue {
 
   Message* find(std::uint32_t message);
   void finish(Message& message);
-  void set_again(Message& message, bool has_before);
   static bool has_again(const Message& message) { return message.is_lost_whole || !message.again.empty(); }
 
   RingQueue<Message> messages_;
   std::uint32_t first_ = 0;        // sequence number of messages_[0]
   std::uint32_t unsent_ = 0;       // index of the first message with bytes that were never sent
   std::uint32_t again_count_ = 0;  // messages with lost pieces
+  std::uint64_t held_bytes_ = 0;
   SendCredit credit_;
 };
 

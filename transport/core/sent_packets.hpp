@@ -54,6 +54,7 @@ class SentPackets {
 
   std::uint64_t next_number() const { return next_number_; }
   bool is_full() const { return next_number_ - base_ >= kPacketsMax; }
+  std::size_t unsettled() const { return next_number_ - base_; }
   /// Packets that must be acknowledged and neither are nor count as lost.
   std::size_t outstanding() const { return outstanding_; }
 

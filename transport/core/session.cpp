@@ -43,7 +43,7 @@ Status Session::send(ConnectionId id, bool is_own, std::uint8_t priority, Buffer
     if (is_own) return fail(EBADF, "Session::send: not open");
     return {};  // Whoever asked has closed the connection; nobody reads the answer.
   }
-  connection->send.push(std::move(body), priority);
+  change_send(*connection, [&](SendQueue& queue) { queue.push(std::move(body), priority); });
   if (is_own) set_awaiting(*connection, true);
   scheduler_.enqueue(*connection);
   active_until_ = now + kActiveAfter;
@@ -79,7 +79,7 @@ void Session::on_frame_acked(const FrameRecord& frame) {
   Connection* connection = connections_.find(frame.connection, frame.is_own);
   if (connection == nullptr) return;
   if (frame.type == wire::FrameType::kData) {
-    connection->send.on_acked(frame.message, frame.offset, frame.length);
+    change_send(*connection, [&](SendQueue& queue) { queue.on_acked(frame.message, frame.offset, frame.length); });
     if (!connection->send.empty()) scheduler_.enqueue(*connection);  // The window has moved.
   } else {
     connection->is_close_acked = true;
@@ -105,6 +105,17 @@ void Session::on_frame_lost(const FrameRecord& frame) {
     connection->is_close_due = true;
     notice(*connection);
   }
+}
+
+void Session::add_to(EngineHoldings& holdings) {
+  ++holdings.sessions;
+  holdings.connections += connections_.size();
+  holdings.received_bytes += receive_credit_.held_bytes();
+  holdings.reply_bytes += reply_bytes_;
+  connections_.for_each([&holdings](const Connection& connection) {
+    if (connection.is_own) holdings.request_bytes += connection.send.held_bytes();
+  });
+  for (const auto& path : paths_) holdings.packets_unsettled += path->sent.unsettled();
 }
 
 bool Session::on_path_time(Path& path, Instant now) {

@@ -7,6 +7,9 @@
 //                 └────────────────────────── on_frame_lost ◄─────────────────┘
 //   packet ─► Acknowledger (seen before?) ─► ReceiveQueue (order) ─► MessageArrived
 //
+// A peer that asks and does not take the answers is asked to wait: while the replies to it hold more than its session
+// credit, its requests stay in the ReceiveQueue, within the credit that was granted.
+//
 // One session joins one life of this node and one of the peer. Loss of links does not touch it; its end discards all.
 // Not here: greeting, and who is up or down (peer.hpp).
 #pragma once
@@ -63,6 +66,8 @@ class Session final : private FrameSink {
   std::optional<Instant> path_deadline(const Path& path, Instant now) const;
   /// When an acknowledgement must go out.
   std::optional<Instant> ack_deadline() const;
+  /// Adds what this session holds.
+  void add_to(EngineHoldings& holdings);
 
  private:
   struct Notice {  // a CREDIT or CLOSE to be written
@@ -86,6 +91,7 @@ class Session final : private FrameSink {
   void apply_credit(const wire::CreditFrame& frame);
   Connection* accept(std::uint32_t id, bool& is_violation);
   void deliver(Connection& connection);
+  void deliver_held_back();
   void finish_theirs(Connection& connection);
 
   // session_send.cpp
@@ -100,6 +106,13 @@ class Session final : private FrameSink {
   bool has_data() const { return !scheduler_.empty() || !notices_.empty(); }
   bool has_ack_due(Instant now, std::size_t path) const;
 
+  /// Keeps reply_bytes_ up to date around a change of `connection.send`.
+  template <class Change>
+  void change_send(Connection& connection, Change&& change) {
+    const std::uint64_t before = connection.send.held_bytes();
+    change(connection.send);
+    if (!connection.is_own) reply_bytes_ += connection.send.held_bytes() - before;
+  }
   bool is_active(Instant now) const;
   void notice(Connection& connection);
   void set_awaiting(Connection& connection, bool awaits_reply);
@@ -114,6 +127,8 @@ class Session final : private FrameSink {
   SendCredit send_credit_;
   ReceiveCredit receive_credit_;
   bool is_session_credit_due_ = false;
+  std::uint64_t reply_bytes_ = 0;                      // held for the peer
+  RingQueue<std::uint32_t> held_back_;                 // their connections with requests that wait
   std::array<Acknowledger, kPathsMax> acknowledgers_;  // by the peer's path number
   unsigned acks_pending_ = 0;                          // bit set of acknowledgers_
   Path* last_path_ = nullptr;

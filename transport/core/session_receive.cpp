@@ -2,6 +2,7 @@
 //
 // session_receive.cpp: what does an arriving packet change?
 #include <algorithm>
+#include <utility>
 
 #include "transport/core/session.hpp"
 
@@ -22,6 +23,7 @@ bool Session::on_packet(const wire::PacketHeader& header, ByteView payload, cons
   while (frames.next(frame)) {
     if (!apply(frame, hold_back, now)) return false;  // Not acknowledged: it may be right later.
   }
+  if (!held_back_.empty()) deliver_held_back();
   acknowledger.on_received(header, payload.size(), hold_back, arrival.id, now);
   if (acknowledger.is_pending()) acks_pending_ |= 1u << header.path;
   return true;
@@ -85,7 +87,12 @@ bool Session::apply_data(const wire::DataFrame& frame, Instant now) {
 }
 
 void Session::deliver(Connection& connection) {
-  while (std::optional<ReceiveQueue::Delivered> message = connection.receive.pop(receive_credit_)) {
+  while (connection.receive.has_next()) {
+    if (!connection.is_own && reply_bytes_ > context_.config.session_credit_bytes) {
+      if (!std::exchange(connection.is_held_back, true)) held_back_.push_back(connection.id.value);
+      break;
+    }
+    std::optional<ReceiveQueue::Delivered> message = connection.receive.pop(receive_credit_);
     if (connection.is_own) {
       if (connection.is_closed) continue;  // Nobody waits for it any more.
       set_awaiting(connection, false);
@@ -103,11 +110,21 @@ void Session::deliver(Connection& connection) {
   forget_if_over(connection);
 }
 
+void Session::deliver_held_back() {
+  for (std::size_t left = held_back_.size(); left > 0; --left) {
+    if (reply_bytes_ > context_.config.session_credit_bytes) return;
+    Connection* connection = connections_.find(held_back_.pop_front(), false);
+    if (connection == nullptr) continue;
+    connection->is_held_back = false;
+    deliver(*connection);
+  }
+}
+
 void Session::finish_theirs(Connection& connection) {
   if (connection.is_closed || !connection.has_received_all()) return;
   if (connection.receive.next_message() != 0) context_.emit(ConnectionClosed{terms_.peer, connection.id});
   // What has begun must end, because it was charged to the peer's credit; the rest has no reader.
-  connection.send.drop_unsent();
+  change_send(connection, [](SendQueue& queue) { queue.drop_unsent(); });
   connection.is_closed = true;
   connection.is_close_due = true;
   notice(connection);

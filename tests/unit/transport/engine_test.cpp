@@ -1,114 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // engine_test.cpp: one engine, and a peer whose every packet is written by hand.
-#include "transport/core/engine.hpp"
-
 #include <gtest/gtest.h>
 
-#include <random>
-
-#include "transport/core/handshake.hpp"
+#include "tests/unit/transport/hand_written_peer.hpp"
 #include "transport/wire/message.hpp"
 
 namespace qnet::core {
 namespace {
 
-using namespace std::chrono_literals;
+using test::HandWrittenPeer;
+using test::Packet;
 using wire::PacketType;
+using namespace std::chrono_literals;
+constexpr LinkId kLink = HandWrittenPeer::kLink;
 
-constexpr LinkId kLink{0};
-
-struct Packet {
-  wire::PacketHeader header;
-  std::vector<std::byte> payload;
-  wire::Hello hello() const { return *wire::decode<wire::Hello>(payload); }
-};
-
-class EngineTest : public ::testing::Test {
- protected:
-  EngineTest() {
-    NodeId id;
-    id.bytes[0] = std::byte{1};
-    engine_ =
-        std::make_unique<Engine>(LocalNode{id, "a", Incarnation{100}}, EngineConfig{}, [this] { return random_(); });
-    engine_->add_link({"en0", 1200, false});
-    there_.size_bytes = 1;
-    peer_ = *engine_->add_peer("b", now_);
-    engine_->add_path(peer_, kLink, there_, now_);
-    hello_.version_lowest = hello_.version_highest = 1;
-    hello_.node.bytes[0] = std::byte{2};
-    hello_.own = {200, 1};
-    hello_.session = 0x12345000;
-    hello_.connection_credit_bytes = hello_.session_credit_bytes = 8 << 20;
-    hello_.name = "b";
-  }
-
-  std::vector<Packet> take() {
-    std::vector<Packet> packets;
-    while (const std::optional<Transmit> batch = engine_->next_transmit(now_)) {
-      const wire::PacketHeader header = *wire::decode_header(batch->datagrams);
-      const ByteView payload = batch->datagrams.subspan(wire::PacketHeader::kBytes);
-      packets.push_back({header, {payload.begin(), payload.end()}});
-    }
-    return packets;
-  }
-  std::vector<Event> events() {
-    std::vector<Event> all;
-    while (std::optional<Event> event = engine_->next_event()) all.push_back(std::move(*event));
-    return all;
-  }
-  void give(const wire::PacketHeader& header, ByteView payload) {
-    std::vector<std::byte> datagram(wire::PacketHeader::kBytes);
-    wire::PacketHeader whole = header;
-    whole.payload_bytes = static_cast<std::uint16_t>(payload.size());
-    wire::encode_header(whole, datagram);
-    datagram.insert(datagram.end(), payload.begin(), payload.end());
-    engine_->on_datagram(kLink, there_, datagram, now_);
-  }
-  void give_hello(PacketType type) {
-    std::vector<std::byte> room(300);
-    give({.type = type}, *wire::encode(hello_, room));
-  }
-  /// A session packet of the peer with these frames.
-  template <class... Frames>
-  void give_frames(const Frames&... frames) {
-    std::vector<std::byte> payload(4000);
-    std::size_t bytes = 0;
-    ((bytes += wire::put_frame(frames, MutableBytes(payload).subspan(bytes))), ...);
-    give({.version = version_, .session = session_token(engine_index_, hello_.own), .number = ++number_},
-         ByteView(payload).first(bytes));
-  }
-  /// Answers the engine's hello. Returns what it sends then.
-  std::vector<Packet> join() {
-    const std::vector<Packet> greeting = take();
-    EXPECT_EQ(greeting.at(0).header.type, PacketType::kHello);
-    engine_index_ = greeting[0].hello().session;
-    hello_.target = greeting[0].hello().own;
-    hello_.nonce = greeting[0].hello().nonce;
-    hello_.echo_us = greeting[0].header.timestamp_us;
-    now_ += 100us;
-    give_hello(PacketType::kHelloAck);
-    return take();
-  }
-  void advance(Duration by) {
-    for (const Instant end = now_ + by; now_ < end;) {
-      now_ = std::min(end, engine_->deadline().value_or(end));
-      engine_->on_time(now_);
-      for (Packet& packet : take()) sent_.push_back(std::move(packet));
-    }
-  }
-
-  std::mt19937_64 random_{1};
-  Instant now_{1000s};
-  std::unique_ptr<Engine> engine_;
-  Address there_;
-  PeerId peer_;
-  wire::Hello hello_;
-  std::uint8_t version_ = 1;
-  std::uint32_t engine_index_ = 0;
-  std::uint64_t number_ = 0;
-  std::vector<Packet> sent_;  // during advance()
-};
+class EngineTest : public ::testing::Test, protected HandWrittenPeer {};
 
 TEST_F(EngineTest, GreetsAtOnceAndIsUpAfterOneRoundTrip) {
   const std::vector<Packet> packets = join();
@@ -293,16 +200,6 @@ TEST_F(EngineTest, ASteadySmallCallIsTwoPackets) {
     ASSERT_TRUE(take().empty()) << "the next request acknowledges the reply";
   }
   EXPECT_EQ(engine_->statistics().messages_delivered, 100u);
-}
-
-TEST_F(EngineTest, APeerCannotMakeUsHoldMoreThanWasGranted) {
-  join();
-  // First pieces of large messages on many connections: each takes memory for the whole.
-  for (std::uint32_t connection = 1; connection < 200; ++connection) {
-    give_frames(wire::DataFrame{.connection = connection, .total = wire::kMessageBytesMax, .piece = as_bytes("x")});
-  }
-  EXPECT_GT(engine_->statistics().datagrams_malformed, 100u);
-  EXPECT_TRUE(engine_->is_up(peer_));
 }
 
 TEST_F(EngineTest, NoiseInAnEstablishedSessionDoesNoHarm) {
