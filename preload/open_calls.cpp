@@ -59,6 +59,25 @@ Result<int> open_remote(const Routed& routed, client::Exchange& exchange, int fl
   return exchange.received_fd;
 }
 
+int open_by_how(int dirfd, const char* path, const open_how* how, std::size_t size) {
+  constexpr long kOpenat2 = 437;
+  const auto local = [&](int at, const char* local_path) {
+    return static_cast<int>(libc().syscall(kOpenat2, at, reinterpret_cast<long>(local_path),
+                                           reinterpret_cast<long>(how), static_cast<long>(size), 0, 0));
+  };
+  if (how == nullptr || size < sizeof *how) return local(dirfd, path);
+  const int flags = static_cast<int>(how->flags);
+  const bool creates = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+  return note_opened(by_path(dirfd, path, last_link_of(flags), local,
+                             [&](const Routed& routed, client::Exchange& exchange) -> Result<int> {
+                               if (size > sizeof *how) return fail(E2BIG, "openat2");
+                               if ((how->resolve & ~RESOLVE_NO_MAGICLINKS) != 0) return fail(ENOSYS, "openat2");
+                               const bool is_wrong = how->flags >> 32 != 0 || (how->mode != 0 && !creates);
+                               if (is_wrong || (how->mode & ~07777ULL) != 0) return fail(EINVAL, "openat2");
+                               return open_remote(routed, exchange, flags, static_cast<mode_t>(how->mode));
+                             }));
+}
+
 }  // namespace qnet::preload
 
 using namespace qnet::preload;

@@ -164,3 +164,14 @@ def test_children_with_another_environment_see_the_same_net(lab, agent_elsewhere
 
 def test_only_the_library_is_added_where_nothing_else_is_needed(lab):
     assert lab.exec("a", "env -i A=1 env | cut -d= -f1 | sort").stdout == "A\nLD_PRELOAD\n"
+
+
+def test_system_calls_by_number(lab):
+    same_program(lab, "system_calls")
+
+
+def test_io_uring_is_absent_so_that_callers_use_what_reaches_remote_files(lab):
+    result = lab.exec("a", ["/usr/bin/python3", "-c",
+                            "import ctypes; l = ctypes.CDLL(None, use_errno=True); print(l.syscall(425, 1, 0), "
+                            "ctypes.get_errno())"])
+    assert result.stdout == "-1 38\n"
