@@ -136,7 +136,8 @@ def files(place):
 
 
 def copies(place):
-    source, target = os.open(place + "/dir/sub/numbers", os.O_RDONLY), os.open(place + "/copied", os.O_RDWR | os.O_CREAT)
+    source = os.open(place + "/dir/sub/numbers", os.O_RDONLY)
+    target = os.open(place + "/copied", os.O_RDWR | os.O_CREAT)
     left = os.fstat(source).st_size
     name, fallen_back = "copy_file_range", False
     while left > 0:
