@@ -158,6 +158,15 @@ extern "C" ssize_t qnet_getdents64(int fd, void* buffer, size_t room) {
   return list_directory(found, buffer, room);
 }
 
+extern "C" ssize_t qnet_getdirentries(int fd, char* buffer, size_t room, off_t* position) {
+  RemoteFd found;
+  if (!may_be_remote(fd) || !find_remote(fd, found)) return libc().getdirentries(fd, buffer, room, position);
+  const off_t before = qnet_lseek(fd, 0, SEEK_CUR);
+  if (before < 0) return -1;
+  *position = before;
+  return list_directory(found, buffer, room);
+}
+
 extern "C" int qnet_scandir(const char* path, struct dirent*** list, int (*filter)(const struct dirent*),
                             int (*compare)(const struct dirent**, const struct dirent**)) {
   return qnet_scandirat(AT_FDCWD, path, list, filter, compare);

@@ -142,6 +142,18 @@ extern "C" int qnet___fxstatat(int version, int dirfd, const char* path, struct 
                        [=](int at, const char* local) { return libc().__fxstatat(version, at, local, status, flags); });
 }
 
+extern "C" key_t qnet_ftok(const char* path, int project) {
+  return by_path(
+      AT_FDCWD, path, LastLink::kFollow, [=](int, const char* local) { return libc().ftok(local, project); },
+      [=](const Routed&, qnet::client::Exchange&) -> qnet::Result<key_t> {
+        struct stat status;
+        if (qnet_stat(path, &status) != 0) return qnet::fail(errno, "ftok");
+        // As libc makes it.
+        const auto number = static_cast<unsigned>(project) & 0xff;
+        return static_cast<key_t>((status.st_ino & 0xffff) | (status.st_dev & 0xff) << 16 | number << 24);
+      });
+}
+
 extern "C" int qnet_access(const char* path, int mode) {
   return access_anywhere(AT_FDCWD, path, mode, 0, [=](int, const char* local) { return libc().access(local, mode); });
 }

@@ -145,6 +145,12 @@ extern "C" FILE* qnet_fdopen(int fd, const char* mode) {
   return fits(fd, *parsed) ? make_remote_stream(fd, *parsed) : nullptr;
 }
 
+extern "C" FILE* qnet_setmntent(const char* path, const char* mode) {
+  return open_by_path(
+      path, [=](const char* local) { return libc().setmntent(local, mode); },
+      [=](const char* remote) { return qnet_fopen(remote, mode); });
+}
+
 extern "C" FILE* qnet_freopen(const char* path, const char* mode, FILE* stream) {
   const bool is_for_us =
       is_ours(stream) != nullptr || (path != nullptr ? leads_away(path) : is_remote(stream->_fileno));

@@ -170,6 +170,10 @@ def test_system_calls_by_number(lab):
     same_program(lab, "system_calls")
 
 
+def test_rare_functions_of_libc(lab):
+    same_program(lab, "rare_calls", more="printf '/dev/x /y ext4 rw 0 0\\nz:/a /b nfs ro 0 0\\n' >$D/table\n")
+
+
 def test_io_uring_is_absent_so_that_callers_use_what_reaches_remote_files(lab):
     result = lab.exec("a", ["/usr/bin/python3", "-c",
                             "import ctypes; l = ctypes.CDLL(None, use_errno=True); print(l.syscall(425, 1, 0), "
