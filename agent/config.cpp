@@ -161,7 +161,6 @@ std::string check(const Texts& texts, Config& config) {
   }
   if (config.peers.size() > config.engine.peers_max) return "--peer: more than --peers-max";
   config.executor.prefix = config.prefix;
-  config.executor.node_name = config.name;
   return "";
 }
 

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace qnet::agent {
 
@@ -26,9 +27,9 @@ inline bool logs_debug() {
   return is_debug_logged;
 }
 
-/// The request's number as it stands in every line about it, on both nodes.
-inline std::string request_text(std::uint64_t request) {
-  return fmt::format("{:016x}", request);
+/// The request as it stands in every line about it, on both nodes: "a/0000000000000007" is one that node a has made.
+inline std::string request_text(std::string_view node, std::uint64_t request) {
+  return fmt::format("{}/{:016x}", node, request);
 }
 
 }  // namespace qnet::agent

@@ -50,6 +50,11 @@ Result<RequestId> NodeCalls::start(Call call, Instant at) {
   if (request.is_none()) return fail(EAGAIN, "too many calls");
   call.header.request = request.value;
   call.header.reserved = 0;
+  if (logs_debug()) {
+    spdlog::debug("request={} op={} node={} uid={} pid={} handle={:016x}", text_of(request),
+                  wire::name_of(static_cast<wire::Opcode>(call.header.opcode)), peers_.name_of(call.node),
+                  call.caller->user, call.caller->process, call.header.handle);
+  }
   const Status sent = send(request, *calls_.find(request.value), call.header, *call.caller, std::move(call.body), at);
   if (!sent) {
     calls_.take(request.value);
@@ -80,10 +85,14 @@ Result<ConnectionId> NodeCalls::own_connection(PeerId peer, Incarnation life, In
   return opened;
 }
 
+std::string NodeCalls::text_of(RequestId request) const {
+  return request_text(peers_.name_of(NodeRef::self()), request.value);
+}
+
 void NodeCalls::cancel(RequestId request, Instant at) {
   const Pending* pending = calls_.find(request.value);
   if (pending == nullptr) return;
-  if (logs_debug()) spdlog::debug("cancel request={}", request_text(request.value));
+  if (logs_debug()) spdlog::debug("cancel request={}", text_of(request));
   if (!pending->node.is_peer()) return executor_.cancel(PeerTable::kOwnClient, request.value);
 
   const wire::RequestHeader header{.opcode = static_cast<std::uint16_t>(wire::Opcode::kCancel),
@@ -171,7 +180,7 @@ void NodeCalls::on_reply_message(core::MessageArrived message, Instant at) {
 void NodeCalls::finish(RequestId request, NodeReply reply, Instant at) {
   std::optional<Pending> pending = calls_.take(request.value);
   if (!pending) return;
-  if (logs_debug()) spdlog::debug("reply request={} error={}", request_text(request.value), reply.error);
+  if (logs_debug()) spdlog::debug("reply request={} error={}", text_of(request), reply.error);
   if (pending->on_reply) return pending->on_reply(std::move(reply));
 
   ++statistics_.late_replies;

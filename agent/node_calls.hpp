@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -100,6 +101,7 @@ class NodeCalls {
   Status send(RequestId request, const Pending& pending, wire::RequestHeader header, const wire::Caller& caller,
               Buffer body, Instant at);
   Result<ConnectionId> own_connection(PeerId peer, Incarnation life, Instant at);
+  std::string text_of(RequestId request) const;
   void finish(RequestId request, NodeReply reply, Instant at);
   void lose(RequestId request, int error);
   void undo(const Pending& pending, const NodeReply& reply, Instant at);

@@ -33,14 +33,16 @@ void OwnerService::on_request(core::MessageArrived message, Instant at) {
   }
   request.client = peers_.client_of(message.peer, message.incarnation);
   const auto opcode = static_cast<wire::Opcode>(request.header.opcode);
-  if (opcode == wire::Opcode::kCancel) return executor_.cancel(request.client, request.header.request);
+  if (opcode == wire::Opcode::kCancel) {
+    if (logs_debug()) spdlog::debug("cancel request={}", text_of(serving));
+    return executor_.cancel(request.client, request.header.request);
+  }
 
   ++statistics_.requests;
   if (wire::where_executed(opcode) == wire::Where::kAgent) return reply(serving, failed(EOPNOTSUPP), at);
   if (logs_debug()) {
-    spdlog::debug("serve request={} op={} from={} uid={} pid={} handle={:016x}", request_text(serving.request),
-                  wire::name_of(opcode), peers_.name_of(NodeRef::peer(message.peer)), request.caller.user,
-                  request.caller.process, request.header.handle);
+    spdlog::debug("serve request={} op={} uid={} pid={} handle={:016x}", text_of(serving), wire::name_of(opcode),
+                  request.caller.user, request.caller.process, request.header.handle);
   }
   const std::uint64_t number = serving_.insert(serving);
   if (number == 0) return reply(serving, failed(EAGAIN), at);
@@ -53,10 +55,14 @@ void OwnerService::on_request(core::MessageArrived message, Instant at) {
   });
 }
 
+std::string OwnerService::text_of(const Serving& serving) const {
+  return request_text(peers_.name_of(NodeRef::peer(serving.peer)), serving.request);
+}
+
 void OwnerService::on_completion(std::uint64_t token, exec::Reply answer, Instant at) {
   const std::optional<Serving> serving = serving_.take(token & ~kTokenBit);
   if (!serving) return;
-  if (logs_debug()) spdlog::debug("served request={} errno={}", request_text(serving->request), answer.error);
+  if (logs_debug()) spdlog::debug("served request={} errno={}", text_of(*serving), answer.error);
   reply(*serving, to_node_reply(std::move(answer)), at);
 }
 

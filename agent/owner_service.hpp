@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "agent/completion_queue.hpp"
 #include "agent/peer_table.hpp"
@@ -47,6 +48,7 @@ class OwnerService {
     std::uint64_t request = 0;
   };
 
+  std::string text_of(const Serving& serving) const;
   void reply(const Serving& to, NodeReply reply, Instant at);
   void close_again(const Serving& opened_for, std::uint64_t handle);
 

@@ -127,11 +127,6 @@ void Router::forward(LocalSession& session, NodeRef node, LocalRequest request, 
   const Result<RequestId> started = parts_.calls.start(std::move(call), at);
   if (!started) return session.reply(failed(started.error().code));
   session.in_flight.call = *started;
-  if (logs_debug()) {
-    spdlog::debug("request={} op={} node={} uid={} pid={} handle={:016x}", request_text(started->value),
-                  wire::name_of(opcode_of(request)), parts_.nodes.name_of(node), session.caller().user,
-                  session.caller().process, request.header.handle);
-  }
 }
 
 Result<Incarnation> Router::life_of(NodeRef node, Incarnation wanted) const {

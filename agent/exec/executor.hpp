@@ -27,7 +27,6 @@ using ClientId = Id<struct ClientTag, std::uint64_t>;
 
 struct ExecutorConfig {
   std::string prefix = "/net";  // symlinks and ".." that lead there are redirected
-  std::string node_name;        // for the log
   unsigned workers_max = 256;   // threads; blocked ones included
   std::size_t handles_max = 65536;
   std::size_t requests_max = 65536;  // in flight; above: EAGAIN
