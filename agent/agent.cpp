@@ -16,8 +16,6 @@ namespace {
 
 /// Rounds of one settle(): events cause calls, calls cause datagrams.
 constexpr int kRoundsMax = 16;
-/// Enough for a goodbye to every peer on every link.
-constexpr int kGoodbyeBurstsMax = 64;
 /// Should the engine ask for the same moment again and again, the loop still lets others run.
 constexpr Duration kDeadlineFloor = std::chrono::microseconds(20);
 /// Time for the executor to let go of what it runs; after that the process ends without it.
@@ -47,10 +45,12 @@ std::optional<Instant> earlier(std::optional<Instant> a, std::optional<Instant> 
 
 }  // namespace
 
-Agent::Agent(const Config& config, Belongings belongings)
+Agent::Agent(const Config& config, Belongings belongings, Reread reread)
     : config_(config),
+      reread_(std::move(reread)),
       belongings_(std::move(belongings)),
-      signals_(io_, SIGTERM, SIGINT, SIGHUP),
+      end_signals_(io_, SIGTERM, SIGINT),
+      reload_signal_(io_, SIGHUP),
       reactor_(io_),
       engine_({.id = belongings_.identity.id, .name = config.name, .incarnation = belongings_.identity.incarnation},
               config.engine, random_number),
@@ -59,6 +59,7 @@ Agent::Agent(const Config& config, Belongings belongings)
       shadows_(std::move(belongings_.shadows), completions_),
       first_look_(reactor_),
       peers_(config.name, belongings_.identity.incarnation),
+      peer_settings_(engine_, pump_, peers_),
       net_root_(peers_, config.prefix),
       handles_(first_look_, belongings_.identity.incarnation.value, config.local_handles_max),
       executor_(make_executor(config.executor)),
@@ -92,29 +93,43 @@ std::optional<Refusal> Agent::connect_peers() {
     const Result<LinkId> link = pump_.add(setting.name, std::move(belongings_.drivers[i]));
     if (!link) return Refusal{1, "link " + setting.name + ": " + std::strerror(link.error().code)};
   }
-  const Instant at = now();
-  for (const PeerSetting& setting : config_.peers) {
-    const Result<PeerId> peer = engine_.add_peer(setting.name, at);
-    if (!peer) return Refusal{1, "peer " + setting.name + ": " + std::strerror(peer.error().code)};
-    peers_.add(setting.name, *peer);
-    for (const PathSetting& path : setting.paths) {
-      const auto link = std::ranges::find(config_.links, path.link, &LinkSetting::name) - config_.links.begin();
-      const LinkId id{static_cast<std::uint8_t>(link)};
-      const Result<core::Address> address = pump_.driver_of(id).parse_address(path.address);
-      if (!address) return Refusal{2, "--peer " + setting.name + ": bad address \"" + path.address + "\""};
-      engine_.add_path(*peer, id, *address, at);
-    }
-  }
+  const auto plan = peer_settings_.plan(config_.peers);
+  if (!plan) return Refusal{2, plan.error()};
+  if (const auto come = peer_settings_.come(*plan, now()); !come) return Refusal{1, come.error()};
   return std::nullopt;
+}
+
+void Agent::await_reload() {
+  reload_signal_.async_wait([this](const boost::system::error_code& error, int) {
+    if (error) return;
+    reload();
+    await_reload();
+  });
+}
+
+/// Takes over the peers; whatever is wrong is one line in the log, and all goes on as before.
+void Agent::reload() {
+  Config fresh;
+  if (const std::optional<Refusal> refusal = reread_(fresh)) return spdlog::error("not reloaded: {}", refusal->text);
+  const auto plan = peer_settings_.plan(fresh.peers);
+  if (!plan) return spdlog::error("not reloaded: {}", plan.error());
+  const Instant at = now();
+  peer_settings_.leave(*plan, at);
+  run_events(at);
+  if (const auto come = peer_settings_.come(*plan, at); !come) spdlog::error("reload: {}", come.error());
+  spdlog::info("reloaded peers={} left={} came={} changed={}", peers_.all().size() - 1, plan->leaving.size(),
+               plan->coming.size(), plan->widened.size());
+  reactor_.wake();
 }
 
 std::optional<Refusal> Agent::run() {
   if (std::optional<Refusal> refusal = connect_peers()) return refusal;
-  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+  end_signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
     spdlog::info("stopping signal={}", signal);
     shut_down();
   });
+  await_reload();
   reactor_.start([this] { return settle(); });
   if (const Status listening = server_.listen(config_.socket); !listening) {
     return Refusal{1, config_.socket + ": " + std::strerror(listening.error().code)};
@@ -129,8 +144,7 @@ std::optional<Refusal> Agent::run() {
 void Agent::shut_down() {
   const Instant at = now();
   engine_.say_goodbye(at);
-  for (int bursts = 0; bursts < kGoodbyeBurstsMax && pump_.flush(at); ++bursts) {
-  }
+  pump_.flush_all(at);
   reactor_.stop();
   io_.stop();
   // A worker may be stuck in a system call that nothing ends; the kernel closes its files as well as we could.

@@ -9,6 +9,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,7 @@
 #include "agent/node_identity.hpp"
 #include "agent/own_answers.hpp"
 #include "agent/owner_service.hpp"
+#include "agent/peer_settings.hpp"
 #include "agent/peer_table.hpp"
 #include "agent/prefix_guard.hpp"
 #include "agent/reactor.hpp"
@@ -47,14 +49,19 @@ struct Belongings {
 
 class Agent {
  public:
-  Agent(const Config& config, Belongings belongings);
+  /// Reads the configuration again, for SIGHUP.
+  using Reread = std::function<std::optional<Refusal>(Config&)>;
+
+  Agent(const Config& config, Belongings belongings, Reread reread);
   ~Agent();
 
-  /// Resolves the peers, begins to answer, and runs until SIGTERM, SIGINT or SIGHUP. A refusal: it could not start.
+  /// Resolves the peers, begins to answer, and runs until SIGTERM or SIGINT. A refusal: it could not start.
   std::optional<Refusal> run();
 
  private:
   std::optional<Refusal> connect_peers();
+  void await_reload();
+  void reload();
   std::optional<Instant> settle();
   bool run_completions();
   bool run_events(Instant at);
@@ -63,9 +70,10 @@ class Agent {
   std::string statistics() const;
 
   const Config config_;
+  const Reread reread_;
   Belongings belongings_;
   boost::asio::io_context io_{1};
-  boost::asio::signal_set signals_;
+  boost::asio::signal_set end_signals_, reload_signal_;
   Reactor reactor_;
   core::Engine engine_;
   LinkPump pump_;
@@ -73,6 +81,7 @@ class Agent {
   ShadowService shadows_;
   FirstLook first_look_;
   PeerTable peers_;
+  PeerSettings peer_settings_;
   Barriers barriers_;
   NetRoot net_root_;
   LocalHandles handles_;

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "agent/config_file.hpp"
 #include "transport/base/net_path.hpp"
 #include "transport/base/version.hpp"
 
@@ -189,7 +190,9 @@ void add_options(CLI::App& app, Config& config, Texts& texts) {
       ->type_name("LEVEL")
       ->default_str(config.log_level)
       ->check(CLI::IsMember({"error", "warn", "info", "debug", "trace"}));
-  app.set_config("--config", "", "file with the same settings, one NAME=VALUE a line")->type_name("FILE");
+  app.set_config("--config", "", "file with the same settings, one NAME=VALUE a line; SIGHUP re-reads the peers")
+      ->type_name("FILE");
+  app.config_formatter(std::make_shared<ConfigFile>(app));
 
   core::EngineConfig& engine = config.engine;
   add_time(app, "--probe-interval", engine.probe_interval_active, "probes of a link while calls run");
@@ -237,6 +240,8 @@ std::optional<Refusal> parse_command_line(int count, const char* const* argument
     return Refusal{0, app.help()};
   } catch (const CLI::CallForVersion&) {
     return Refusal{0, std::string("qnetd ") + kVersion + "\n"};
+  } catch (const CLI::ConfigError& error) {
+    return Refusal{2, app.get_config_ptr()->as<std::string>() + ": " + error.what()};
   } catch (const CLI::ParseError& error) {
     return Refusal{2, error.what()};
   }

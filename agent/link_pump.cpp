@@ -38,6 +38,17 @@ bool LinkPump::flush(Instant at) {
   return true;
 }
 
+void LinkPump::flush_all(Instant at) {
+  for (int bursts = 0; bursts < kLastBurstsMax && flush(at); ++bursts) {
+  }
+}
+
+std::optional<LinkId> LinkPump::find(std::string_view name) const {
+  const auto found = std::ranges::find_if(ports_, [name](const auto& port) { return port->name == name; });
+  if (found == ports_.end()) return std::nullopt;
+  return (*found)->id;
+}
+
 void LinkPump::Port::on_ready(std::uint32_t events) {
   if ((events & EPOLLOUT) != 0) send_backlog();
   if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) receive();

@@ -12,7 +12,9 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/reactor.hpp"
@@ -25,6 +27,7 @@ class LinkPump {
  public:
   static constexpr int kReceiveBurstMax = 16;
   static constexpr int kTransmitBurstMax = 64;
+  static constexpr int kLastBurstsMax = 64;
   static constexpr std::size_t kBacklogBytesMax = 64 << 10;
 
   LinkPump(Reactor& reactor, core::Engine& engine) : reactor_(reactor), engine_(engine) {}
@@ -36,8 +39,11 @@ class LinkPump {
   /// Sends until the engine has nothing more, the sockets are full or the burst is over; the last gives true: come back
   /// soon.
   bool flush(Instant at);
+  /// The same for kLastBurstsMax bursts: enough for a goodbye to every peer on every link.
+  void flush_all(Instant at);
 
   std::size_t size() const { return ports_.size(); }
+  std::optional<LinkId> find(std::string_view name) const;
   const std::string& name_of(LinkId link) const { return ports_[link.value]->name; }
   const link::LinkDriver& driver_of(LinkId link) const { return *ports_[link.value]->driver; }
   std::uint64_t blocked_sends() const { return blocked_sends_; }

@@ -2,7 +2,7 @@
 //
 // main.cpp: how does qnetd start and end?
 //
-// Status: 0 stopped by SIGTERM, SIGINT or SIGHUP, 1 this machine does not allow it, 2 bad command line; one line says
+// Status: 0 stopped by SIGTERM or SIGINT, 1 this machine does not allow it, 2 bad command line; one line says
 // why.
 #include <malloc.h>
 #include <sys/resource.h>
@@ -63,7 +63,8 @@ int main(int count, char** arguments) {
 
   auto belongings = qnet::agent::gather(config);
   if (!belongings) return refuse(belongings.error());
-  Agent agent(config, std::move(*belongings));
+  Agent agent(config, std::move(*belongings),
+              [&](qnet::agent::Config& fresh) { return qnet::agent::parse_command_line(count, arguments, fresh); });
   if (const auto refusal = agent.run()) return refuse(*refusal);
   return 0;
 }

@@ -16,14 +16,26 @@ PeerTable::PeerTable(std::string own_name, Incarnation own)
            .reason = ""} {}
 
 void PeerTable::add(std::string name, PeerId peer) {
-  QNET_CHECK(peer.value == peers_.size());
-  peers_.push_back({.name = std::move(name),
-                    .since_s = own_.since_s,
-                    .reason = std::string(core::text_of(core::DownReason::kNeverSeen))});
-  // Growing the vector moved the names.
+  QNET_CHECK(peer.value <= peers_.size());
+  if (peer.value == peers_.size()) peers_.emplace_back();
+  peers_[peer.value] = {.name = std::move(name),
+                        .since_s = time(nullptr),
+                        .reason = std::string(core::text_of(core::DownReason::kNeverSeen))};
+  index_names();
+}
+
+void PeerTable::remove(PeerId peer) {
+  peers_.at(peer.value).is_removed = true;
+  index_names();
+}
+
+/// After every change: growing the vector moves the names.
+void PeerTable::index_names() {
   by_name_.clear();
   by_name_.emplace(own_.name, NodeRef::self());
-  for (std::uint32_t i = 0; i < peers_.size(); ++i) by_name_.emplace(peers_[i].name, NodeRef::peer(PeerId{i}));
+  for (std::uint32_t i = 0; i < peers_.size(); ++i) {
+    if (!peers_[i].is_removed) by_name_.emplace(peers_[i].name, NodeRef::peer(PeerId{i}));
+  }
 }
 
 std::optional<NodeRef> PeerTable::find(std::string_view name) const {
@@ -73,7 +85,9 @@ std::optional<exec::ClientId> PeerTable::end_life(PeerId peer, Incarnation incar
 
 std::vector<const NodeInfo*> PeerTable::all() const {
   std::vector<const NodeInfo*> nodes{&own_};
-  for (const NodeInfo& peer : peers_) nodes.push_back(&peer);
+  for (const NodeInfo& peer : peers_) {
+    if (!peer.is_removed) nodes.push_back(&peer);
+  }
   std::ranges::sort(nodes, {}, [](const NodeInfo* node) -> const std::string& { return node->name; });
   return nodes;
 }

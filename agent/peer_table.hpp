@@ -2,7 +2,7 @@
 //
 // peer_table.hpp: which nodes are known, by which name, and how are they?
 //
-// Names are from the command line. Also numbers the lives of nodes for the executor, to whom each life is a client.
+// Names are from the configuration. Also numbers the lives of nodes for the executor, to whom each life is a client.
 //
 // Threads:  the strand.
 // Not here: how a peer is reached (core::Engine).
@@ -43,6 +43,7 @@ struct NodeInfo {
   Incarnation incarnation;   // of the present or the latest life; none: never seen
   std::int64_t since_s = 0;  // CLOCK_REALTIME
   std::string reason;
+  bool is_removed = false;  // no longer in the configuration: found by nobody
 };
 
 class PeerTable {
@@ -52,8 +53,9 @@ class PeerTable {
 
   PeerTable(std::string own_name, Incarnation own);
 
-  /// In the engine's order.
+  /// `peer` is a new number, in the engine's order, or that of a removed one.
   void add(std::string name, PeerId peer);
+  void remove(PeerId peer);
 
   std::optional<NodeRef> find(std::string_view name) const;
   const NodeInfo& info(NodeRef node) const;
@@ -72,6 +74,8 @@ class PeerTable {
   std::vector<const NodeInfo*> all() const;
 
  private:
+  void index_names();
+
   struct Life {
     PeerId peer;
     Incarnation incarnation;

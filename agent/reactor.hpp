@@ -56,6 +56,8 @@ class Reactor {
 
   void start(Settle settle);
   void stop();
+  /// Work was made outside of on_ready(): does what is due. Not from inside on_ready() or Settle.
+  void wake() { sleep(settle_()); }
 
   Status watch(int fd, std::uint32_t events, Watcher& watcher);
   void change(int fd, std::uint32_t events, Watcher& watcher);

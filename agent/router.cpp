@@ -57,6 +57,7 @@ Result<NodeRef> Router::find_node(const LocalSession& session, const LocalReques
   if (session.target().empty()) return NodeRef::root();
   const NodeTarget target = split_target(session.target());
   const std::optional<NodeRef> node = parts_.nodes.find(target.node);
+  if (!node && request.header.handle != 0) return fail(ESTALE, "handle of a node that was removed");
   if (!node) return fail(NetRoot::error_for_missing(opcode_of(request), request.body.view()), "no such node");
   if (target.has_policy && !is_policy(target)) return fail(EINVAL, "policy");
   return *node;

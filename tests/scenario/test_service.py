@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent as a service: what its log, its configuration file, its limits and the `qnet` command do for an operator."""
+"""The agent as a service: its log, its configuration file, its limits, and what `qnet` tells an operator."""
+import json
 import re
+import time
+
+import pytest
+
+from conversation import Conversation
+from harness import wait_until
 
 
 def requests_in(log, word):
@@ -19,3 +26,118 @@ def test_one_id_follows_a_call_through_the_logs_of_both_nodes(make_lab):
         assert f"served request={request} errno=0" in lab.log("b")
     assert lab.exec("b", ["cat", "/net/a/etc/hostname"]).stdout == "a\n"
     assert not set(requests_in(lab.log("b"), "request")) & set(asked), "the other node's ids are others"
+
+
+class ExtraAgent:
+    """An agent besides the lab's, with a configuration file that a test changes."""
+    ENV = {"QNET_SOCKET": "/tmp/x.sock"}
+
+    def __init__(self, lab, node, name, port, peers=()):
+        self.lab, self.node = lab, node
+        self.base = [f"name = {name}", f"link = en0=udp:0.0.0.0:{port}", "socket = /tmp/x.sock",
+                     "state-dir = /tmp/x.state", "trusted"]
+        self.write(peers)
+        command = f"echo $$; exec {lab.build}/bin/qnetd --config /tmp/x.conf 2>/tmp/x.log"
+        self.shell = Conversation(lab.start(node, command, plain=True))
+        self.pid = self.shell.read_line().strip()
+        wait_until(self.states, 10, "the extra agent answers")
+
+    def write(self, peers, *more):
+        lines = self.base + [f"peer = {peer}" for peer in peers] + list(more)
+        self.lab.exec(self.node, "cat >/tmp/x.conf", plain=True, input="\n".join(lines) + "\n", check=True)
+
+    def log(self):
+        return self.lab.exec(self.node, ["cat", "/tmp/x.log"], plain=True).stdout
+
+    def reload(self, says="reloaded"):
+        """Lets it read its file again; returns what it said about that."""
+        before = self.log()
+        self.lab.exec(self.node, ["kill", "-HUP", self.pid], plain=True, check=True)
+        return wait_until(lambda: re.findall(f".*{says}.*", self.log()[len(before):]), 5, "it has read its file")
+
+    def states(self):
+        listed = self.lab.exec(self.node, ["qnet", "nodes", "--json"], plain=True, env=self.ENV)
+        return {one["name"]: one["state"] for one in json.loads(listed.stdout)} if listed.status == 0 else {}
+
+    def run(self, command):
+        return self.lab.exec(self.node, command, env=self.ENV)
+
+    def end(self):
+        self.shell.kill()
+        self.lab.exec(self.node, "rm -rf /tmp/x.*", plain=True)
+
+
+@pytest.fixture
+def extra(lab):
+    """Starts extra agents, which are gone at the end of the test."""
+    agents = []
+
+    def start(*words, **how):
+        agents.append(ExtraAgent(lab, *words, **how))
+        return agents[-1]
+
+    yield start
+    for agent in agents:
+        agent.end()
+
+
+def test_sighup_takes_in_added_peers_and_says_goodbye_to_removed_ones(extra):
+    there = extra("b", "y", 9300, ["x=en0@10.71.0.1:9300"])
+    here = extra("a", "x", 9300)
+    assert here.run(["cat", "/net/y/etc/hostname"]).stderr == "cat: /net/y/etc/hostname: No such file or directory\n"
+
+    here.write(["y=en0@10.71.0.2:9300", "w=en0@10.71.0.2:9999"])
+    assert "came=2" in here.reload()[0]
+    wait_until(lambda: here.states() == {"w": "down", "x": "self", "y": "up"}, 5, "y is there")
+    assert here.run(["cat", "/net/y/etc/hostname"]).stdout == "b\n"
+    assert here.run(["ls", "/net"]).stdout == "w\nx\ny\n"
+
+    reader = Conversation(here.lab.start("a", "exec 3</net/y/etc/hostname; echo open; read; head -c1 <&3",
+                                         env=ExtraAgent.ENV))
+    assert reader.read_line() == "open\n"
+    here.write([])
+    assert "left=2" in here.reload()[0]
+    began = time.monotonic()
+    wait_until(lambda: there.states() == {"x": "down", "y": "self"}, 5, "y was told")
+    assert time.monotonic() - began < 1, "told, not found out"
+    assert here.states() == {"x": "self"}
+    assert here.run(["cat", "/net/y/etc/hostname"]).stderr == "cat: /net/y/etc/hostname: No such file or directory\n"
+    reader.write_line("go on")
+    assert "Stale file handle" in reader.wait().stderr
+
+    here.write(["y=en0@10.71.0.2:9300"])
+    here.reload()
+    wait_until(lambda: here.states() == {"x": "self", "y": "up"}, 2, "back again, and believed at once")
+    assert here.run(["cat", "/net/y/etc/hostname"]).stdout == "b\n"
+
+
+def test_sighup_uses_a_changed_address(extra):
+    extra("b", "y", 9301, ["x=en0@10.71.0.9:9300"])  # It learns x's address when x says hello.
+    here = extra("a", "x", 9300, ["y=en0@10.71.0.9:9301"])
+    assert here.states()["y"] == "down"
+    here.write(["y=en0@10.71.0.2:9301"])
+    here.reload()
+    wait_until(lambda: here.states()["y"] == "up", 5, "y at its new address")
+
+
+@pytest.mark.parametrize("peers, more, complaint", [
+    (["y=en0@10.71.0.2:9300"], "colour = blue", 'line 7: there is no setting "colour"'),
+    (["y=en9@10.71.0.2:9300"], "", "en9"),
+    (["y=en0@nonsense"], "", "nonsense"),
+    (["y=en0@10.71.0.2:9300", "y=en0@10.71.0.2:9301"], "", "y is given twice"),
+])
+def test_a_bad_file_at_sighup_is_a_line_in_the_log_and_all_goes_on(extra, peers, more, complaint):
+    extra("b", "y", 9300, ["x=en0@10.71.0.1:9300"])
+    here = extra("a", "x", 9300, ["y=en0@10.71.0.2:9300"])
+    wait_until(lambda: here.states()["y"] == "up", 5, "y is there")
+    here.write(peers, more)
+    said = here.reload("not reloaded")
+    assert len(said) == 1 and complaint in said[0]
+    assert here.run(["cat", "/net/y/etc/hostname"]).stdout == "b\n"
+
+
+def test_a_bad_configuration_file_is_refused_with_its_line(lab):
+    lab.exec("a", "printf 'trusted\\nname=q\\ncolour=blue\\n' >/tmp/bad.conf", plain=True, check=True)
+    result = lab.exec("a", f"timeout 10 {lab.build}/bin/qnetd --config /tmp/bad.conf", plain=True)
+    assert result.status == 2
+    assert result.stderr == 'qnetd: /tmp/bad.conf: line 3: there is no setting "colour"\n'

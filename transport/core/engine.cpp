@@ -36,6 +36,8 @@ std::string_view text_of(DownReason reason) {
       return "goodbye";
     case DownReason::kVersion:
       return "no common version";
+    case DownReason::kRemoved:
+      return "removed";
   }
   return "unknown";
 }
@@ -94,7 +96,7 @@ void Engine::Implementation::on_hello(const wire::PacketHeader& header, ByteView
   }
   if (context_.is_leaving || hello->node == context_.node.id) return;
   for (Entry& entry : peers_) {
-    if (entry.peer->name() != hello->name) continue;
+    if (entry.peer->is_removed() || entry.peer->name() != hello->name) continue;
     entry.peer->on_hello(header, *hello, link, from, now);
     touch(entry);
     return;
@@ -150,13 +152,27 @@ LinkId Engine::add_link(LinkProperties properties) {
 
 Result<PeerId> Engine::add_peer(std::string_view name, Instant) {
   auto& peers = implementation_->peers_;
-  const bool is_known =
-      std::any_of(peers.begin(), peers.end(), [name](const auto& entry) { return entry.peer->name() == name; });
-  if (is_known || name == implementation_->context_.node.name) return fail(EEXIST, "add_peer");
+  // Whoever takes over a number goes on with its epochs, so that the same peer, back again, is believed at once.
+  const auto preference = [name](const Peer& peer) {
+    if (!peer.is_removed()) return peer.name() == name ? 3 : 0;
+    return peer.name() == name ? 2 : 1;
+  };
+  const auto best = std::ranges::max_element(peers, {}, [&](const auto& entry) { return preference(*entry.peer); });
+  const int found = best == peers.end() ? 0 : preference(*best->peer);
+  if (found == 3 || name == implementation_->context_.node.name) return fail(EEXIST, "add_peer");
+  if (found != 0) {
+    best->peer->revive(name);
+    return PeerId{static_cast<std::uint32_t>(best - peers.begin())};
+  }
   if (peers.size() >= implementation_->context_.config.peers_max) return fail(ENOSPC, "add_peer");
   const PeerId id{static_cast<std::uint32_t>(peers.size())};
   peers.push_back({std::make_unique<Peer>(implementation_->context_, id, name), false});
   return id;
+}
+
+void Engine::remove_peer(PeerId peer, Instant now) {
+  implementation_->now_ = now;
+  if (auto* entry = implementation_->find(peer)) entry->peer->remove();
 }
 
 void Engine::add_path(PeerId peer, LinkId link, const Address& address, Instant now) {
@@ -252,6 +268,14 @@ Status Engine::send(PeerId peer, Incarnation incarnation, ConnectionId connectio
   if (session->terms().incarnation != incarnation) return fail(ESTALE, "Engine::send");
   implementation_->touch(*implementation_->find(peer));
   return session->send(connection, is_own, priority, std::move(body), now);
+}
+
+void Engine::say_goodbye(PeerId peer, Instant now) {
+  implementation_->now_ = now;
+  auto* entry = implementation_->find(peer);
+  if (entry == nullptr) return;
+  entry->peer->say_goodbye();
+  implementation_->touch(*entry);
 }
 
 void Engine::say_goodbye(Instant now) {

@@ -62,6 +62,7 @@ enum class DownReason : std::uint8_t {
   kRestarted,  ///< it came back with a new incarnation: what was open is gone
   kGoodbye,    ///< it said so
   kVersion,    ///< no common protocol version
+  kRemoved,    ///< taken out of our configuration
 };
 std::string_view text_of(DownReason reason);
 
@@ -147,10 +148,12 @@ class Engine {
   Engine(LocalNode node, EngineConfig config, Random random);
   ~Engine();
 
-  /// Links first, then peers. At most 8 links.
+  /// Before the first peer. At most 8 links.
   LinkId add_link(LinkProperties properties);
-  /// ENOSPC above peers_max, EEXIST for a second peer of that name.
+  /// ENOSPC above peers_max, EEXIST for a second peer of that name. May take the number of a removed one.
   Result<PeerId> add_peer(std::string_view name, Instant now);
+  /// Forgets it: PeerDown and PeerGone follow if it was known. Tell it before, with say_goodbye().
+  void remove_peer(PeerId peer, Instant now);
   /// A way to a peer: an address of it as seen from our link.
   void add_path(PeerId peer, LinkId link, const Address& address, Instant now);
 
@@ -178,7 +181,9 @@ class Engine {
   Status send(PeerId peer, Incarnation incarnation, ConnectionId connection, bool is_own, std::uint8_t priority,
               Buffer body, Instant now);
 
-  /// Tells all peers that this node leaves; call next_transmit() until it is empty afterwards.
+  /// Tells one peer that this node leaves it; call next_transmit() until it is empty afterwards.
+  void say_goodbye(PeerId peer, Instant now);
+  /// The same for all peers, before the end.
   void say_goodbye(Instant now);
 
   /// Nothing while there is nothing to send or it must wait. Call until empty after every input.

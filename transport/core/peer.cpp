@@ -187,6 +187,19 @@ void Peer::say_goodbye() {
   for (const auto& path : paths_) path->wants_goodbye = path->monitor.is_usable();
 }
 
+void Peer::remove() {
+  end_life(DownReason::kRemoved);
+  begin_epoch();
+  paths_.clear();
+  is_removed_ = true;
+}
+
+void Peer::revive(std::string_view name) {
+  name_ = name;
+  is_removed_ = false;
+  down_reason_ = DownReason::kNeverSeen;
+}
+
 std::optional<Transmit> Peer::next_transmit(MutableBytes staging, Instant now) {
   if (state_ != State::kEstablished) return std::nullopt;
   return session_->next_transmit(staging, now);

@@ -58,6 +58,10 @@ class Peer {
   void add_to(EngineHoldings& holdings) const {
     if (session_) session_->add_to(holdings);
   }
+  /// Ends its session and forgets its paths: nothing more comes from it or goes to it, until revive().
+  void remove();
+  bool is_removed() const { return is_removed_; }
+  void revive(std::string_view name);
 
   std::optional<Transmit> next_transmit(MutableBytes staging, Instant now);
   /// `has_output` next_transmit() has yet to be called: what it will do needs no timer.
@@ -99,6 +103,7 @@ class Peer {
   std::optional<Instant> disbelief_until_;  // after a goodbye
   std::unique_ptr<Session> session_;
 
+  bool is_removed_ = false;
   bool is_up_ = false;
   bool has_been_up_ = false;  // in this session
   DownReason down_reason_ = DownReason::kNeverSeen;

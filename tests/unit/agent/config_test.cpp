@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
+#include "tests/unit/agent/temporary_directory.hpp"
+
 namespace qnet::agent {
 namespace {
 
@@ -81,6 +85,63 @@ TEST(ConfigTest, HelpNamesEverySettingWithItsDefault) {
                            "--session-hold", "10s", "--workers-max", "256", "--state-dir", "--config"}) {
     EXPECT_NE(help->text.find(text), std::string::npos) << text;
   }
+}
+
+class ConfigFileTest : public testing::Test {
+ protected:
+  std::optional<Refusal> parse_file(const std::string& text, std::vector<const char*> words = {}) {
+    std::ofstream(path_) << text;
+    words.insert(words.end(), {"--config", path_.c_str()});
+    return parse(words, config_);
+  }
+  test::TemporaryDirectory directory_;
+  const std::string path_ = directory_ / "qnetd.conf";
+  Config config_;
+};
+
+TEST_F(ConfigFileTest, HoldsTheSameSettingsAsTheCommandLine) {
+  const auto refusal = parse_file(
+      "# a comment\n\ntrusted\nname = a\n link=en0=udp:10.0.0.1\r\npeer = b=en0@10.0.0.2,en1@10.1.0.2\n"
+      "link = en1=udp:10.1.0.1\npeer = \"c=en1@10.1.0.3\"\ncall-grace = 300ms\n");
+  ASSERT_FALSE(refusal.has_value()) << refusal->text;
+  EXPECT_EQ(config_.name, "a");
+  ASSERT_EQ(config_.links.size(), 2u);
+  EXPECT_EQ(config_.links[1].address, "udp:10.1.0.1");
+  ASSERT_EQ(config_.peers.size(), 2u);
+  EXPECT_EQ(config_.peers[0].paths.size(), 2u);
+  EXPECT_EQ(config_.peers[1].name, "c");
+  EXPECT_EQ(config_.engine.call_grace, std::chrono::milliseconds(300));
+}
+
+TEST_F(ConfigFileTest, TheCommandLineWins) {
+  const auto refusal = parse_file("trusted=true\nname=a\nlink=en0=udp:10.0.0.1\npeer=b=en0@10.0.0.2\nhandles-max=7\n",
+                                  {"--name", "z", "--peer", "c=en0@10.0.0.3", "--handles-max", "8"});
+  ASSERT_FALSE(refusal.has_value()) << refusal->text;
+  EXPECT_EQ(config_.name, "z");
+  ASSERT_EQ(config_.peers.size(), 1u);
+  EXPECT_EQ(config_.peers[0].name, "c");
+  EXPECT_EQ(config_.executor.handles_max, 8u);
+}
+
+TEST_F(ConfigFileTest, SaysWhichLineIsWrong) {
+  const std::pair<const char*, const char*> wrongs[] = {
+      {"trusted\nname=a\ncolour=blue\n", "line 3: there is no setting \"colour\""},
+      {"trusted\nconfig=x\n", "line 2: there is no setting \"config\""},
+      {"trusted\n= 3\n", "line 2: there is no setting \"\""},
+      {"trusted=maybe\n", "line 1: trusted is true or false"},
+      {"name\n", "line 1: name needs a value"},
+      {"name=a\nname=b\n", "line 2: name is given twice"},
+  };
+  for (const auto& [text, complaint] : wrongs) {
+    const auto refusal = parse_file(text);
+    ASSERT_TRUE(refusal.has_value()) << text;
+    EXPECT_EQ(refusal->status, 2);
+    EXPECT_EQ(refusal->text, path_ + ": " + complaint);
+  }
+  const auto missing = parse({"--trusted", "--config", "/nonexistent.conf"}, config_);
+  ASSERT_TRUE(missing.has_value());
+  EXPECT_EQ(missing->status, 2);
+  EXPECT_NE(missing->text.find("/nonexistent.conf"), std::string::npos);
 }
 
 TEST(ConfigTest, NormalisesThePrefix) {

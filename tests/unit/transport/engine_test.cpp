@@ -129,6 +129,30 @@ TEST_F(EngineTest, GoodbyeEndsTheSessionAtOnce) {
   EXPECT_FALSE(engine_->is_up(peer_)) << "a late hello of the life that has ended";
 }
 
+TEST_F(EngineTest, ARemovedPeerIsToldAndForgottenAndMayComeBackAsANewerSession) {
+  join();
+  events();
+  const std::uint32_t epoch = hello_.target.epoch;
+  engine_->say_goodbye(peer_, now_);
+  EXPECT_EQ(take().size(), 1u);
+  engine_->remove_peer(peer_, now_);
+  const std::vector<Event> all = events();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(std::get<PeerDown>(all[0]).reason, DownReason::kRemoved);
+  EXPECT_TRUE(std::holds_alternative<PeerGone>(all[1]));
+  give_hello(PacketType::kHello);
+  EXPECT_TRUE(take().empty()) << "nobody of that name is known";
+  EXPECT_FALSE(engine_->deadline().has_value());
+
+  EXPECT_EQ(*engine_->add_peer("c", now_), peer_) << "its number is free";
+  EXPECT_EQ(engine_->add_peer("c", now_).error().code, EEXIST);
+  EXPECT_NE(*engine_->add_peer("b", now_), peer_);
+  engine_->remove_peer(peer_, now_);
+  EXPECT_EQ(*engine_->add_peer("c", now_), peer_);
+  engine_->add_path(peer_, kLink, there_, now_);
+  EXPECT_GT(take().front().hello().own.epoch, epoch);
+}
+
 TEST_F(EngineTest, SilenceIsPeerDownAfterTheGraceAndPeerGoneAfterTheHold) {
   join();
   events();
