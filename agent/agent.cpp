@@ -163,7 +163,7 @@ std::optional<Instant> Agent::settle() {
     router_.on_time(at);
     calls_.on_time(at);
     has_more = pump_.flush(at);
-    if (!did_something) break;
+    if (!did_something && !(owner_.take_handed_over() && completions_.wait_briefly())) break;
     has_more = true;
   }
   server_.bury();

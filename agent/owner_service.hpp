@@ -35,6 +35,8 @@ class OwnerService {
   void on_completion(std::uint64_t token, exec::Reply reply, Instant at);
   void on_peer_gone(const core::PeerGone& event);
 
+  /// True once after requests have gone to workers.
+  bool take_handed_over() { return std::exchange(has_handed_over_, false); }
   std::size_t in_flight() const { return serving_.size(); }
   const Statistics& statistics() const { return statistics_; }
 
@@ -58,6 +60,7 @@ class OwnerService {
   PeerTable& peers_;
   RequestTable<Serving> serving_;
   Statistics statistics_;
+  bool has_handed_over_ = false;
 };
 
 }  // namespace qnet::agent

@@ -13,6 +13,8 @@
 
 #include <cstddef>
 
+#include "agent/client/brought.hpp"
+
 namespace qnet::preload {
 
 /// What has to be added to an environment.
@@ -32,6 +34,7 @@ inline constexpr std::size_t kLinesAdded = 3;
 /// Calls `then(envp)` with the completed environment, which lives as long as that call.
 template <class Then>
 auto with_environment(char* const* envp, Then&& then) -> decltype(then(envp)) {
+  client::brought::settle();  // The new program may share open files.
   const EnvironmentNeed need = look_at_environment(envp);
   if (need.is_complete) return then(envp);
   auto** const list = static_cast<char**>(alloca((need.entries + kLinesAdded + 1) * sizeof(char*)));

@@ -9,6 +9,7 @@
 
 #include <climits>
 
+#include "agent/client/brought.hpp"
 #include "preload/entry.hpp"
 #include "preload/libc.hpp"
 #include "preload/record_locks.hpp"
@@ -37,11 +38,13 @@ void release_locks_before_close(int fd) {
 
 /// The number is about to be taken by dup2() or dup3().
 void make_way(int wanted) {
+  client::brought::closing(static_cast<unsigned>(wanted), static_cast<unsigned>(wanted));
   if (client::owns_descriptor(wanted)) client::vacate(wanted);
   else release_locks_before_close(wanted);
 }
 
 int note_duplicate(int fd, int copy) {
+  client::brought::settle();  // Another number has a share in the offset.
   if (copy < 0) return copy;
   const bool is_known_local = !may_be_remote(fd) && is_started();
   if (is_known_local) note_local(copy);
@@ -134,6 +137,7 @@ using namespace qnet::preload;
 
 extern "C" int qnet_close(int fd) {
   if (qnet::client::owns_descriptor(fd)) return refuse(EBADF);
+  qnet::client::brought::closing(static_cast<unsigned>(fd), static_cast<unsigned>(fd));
   if (may_be_remote(fd)) release_locks_before_close(fd);
   // The note goes first: once the number is free, another thread may be given it.
   note_unknown(fd);
@@ -175,6 +179,7 @@ extern "C" int qnet_fcntl(int fd, int command, long argument) {
 extern "C" int qnet_close_range(unsigned first, unsigned last, int flags) {
   if (first > last || (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) != 0) return refuse(EINVAL);
   if ((flags & CLOSE_RANGE_CLOEXEC) != 0) return libc().close_range(first, last, flags);
+  qnet::client::brought::closing(first, last);
   release_locks_between(first, last);
   const int result = close_between(first, last, flags);
   note_unknown_between(first, last);

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <pthread.h>
 
+#include "agent/client/brought.hpp"
 #include "preload/libc.hpp"
 #include "preload/remote_call.hpp"
 #include "preload/remote_file.hpp"
@@ -43,12 +44,14 @@ ssize_t transfer_vector(Transfer function, const RemoteFd& file, const iovec* pi
 }  // namespace qnet::preload
 
 using namespace qnet::preload;
+namespace brought = qnet::client::brought;
 
 extern "C" ssize_t qnet_read(int fd, void* buffer, size_t count) {
-  if (!may_be_remote(fd)) [[likely]]
-    return libc().read(fd, buffer, count);
   RemoteFd file;
-  if (!find_remote(fd, file)) return libc().read(fd, buffer, count);
+  if (!may_be_remote(fd) || !find_remote(fd, file)) [[likely]] {
+    brought::received();
+    return libc().read(fd, buffer, count);
+  }
   const iovec piece{buffer, count};
   return transfer(read_remote, file, {&piece, 1}, kCurrentOffset);
 }
@@ -84,7 +87,10 @@ extern "C" ssize_t qnet_pwrite(int fd, const void* buffer, size_t count, off_t o
 
 extern "C" ssize_t qnet_readv(int fd, const struct iovec* pieces, int count) {
   RemoteFd file;
-  if (!may_be_remote(fd) || !find_remote(fd, file)) return libc().readv(fd, pieces, count);
+  if (!may_be_remote(fd) || !find_remote(fd, file)) {
+    brought::received();
+    return libc().readv(fd, pieces, count);
+  }
   return transfer_vector(read_remote, file, pieces, count, kCurrentOffset);
 }
 
@@ -121,6 +127,7 @@ extern "C" ssize_t qnet___pread_chk(int fd, void* buffer, size_t count, off_t of
 extern "C" off_t qnet_lseek(int fd, off_t offset, int whence) {
   RemoteFd file;
   if (!may_be_remote(fd) || !find_remote(fd, file)) return libc().lseek(fd, offset, whence);
+  if (const auto brought = brought::seek(file.handle, offset, whence)) return *brought;
   const qnet::wire::SeekRequest request{offset, static_cast<std::uint32_t>(whence)};
   const auto reply = ask_handle<qnet::wire::SeekReply>(file, qnet::wire::Opcode::kSeek, request);
   if (!reply) return refuse(reply.error().code);

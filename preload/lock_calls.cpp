@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "agent/client/brought.hpp"
 #include "preload/libc.hpp"
 #include "preload/remote_call.hpp"
 
 using namespace qnet::preload;
 
 extern "C" int qnet_flock(int fd, int operation) {
+  qnet::client::brought::received();
   RemoteFd found;
   if (!may_be_remote(fd) || !find_remote(fd, found)) return libc().flock(fd, operation);
   if (found.kind == qnet::wire::HandleKind::kPath) return refuse(EBADF);
@@ -22,6 +24,7 @@ extern "C" int qnet_flock(int fd, int operation) {
 }
 
 extern "C" int qnet_lockf(int fd, int command, off_t length) {
+  qnet::client::brought::received();
   if (!is_remote(fd)) return libc().lockf(fd, command, length);
   struct flock lock = {};
   lock.l_type = F_WRLCK;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/client/brought.hpp"
 #include "preload/libc.hpp"
 #include "preload/remote_call.hpp"
 #include "preload/standard_streams.hpp"
@@ -44,17 +45,29 @@ Status refuse_existing(const Routed& routed, client::Exchange& exchange, LastLin
 using namespace qnet::preload;
 
 extern "C" ssize_t qnet_recvmsg(int fd, struct msghdr* message, int flags) {
+  qnet::client::brought::received();
   const ssize_t count = libc().recvmsg(fd, message, flags);
   if (count >= 0 && message->msg_controllen > 0) note_received(*message);
   return count;
 }
 
 extern "C" int qnet_recvmmsg(int fd, struct mmsghdr* messages, unsigned count, int flags, struct timespec* timeout) {
+  qnet::client::brought::received();
   const int received = libc().recvmmsg(fd, messages, count, flags, timeout);
   for (int i = 0; i < received; ++i) {
     if (messages[i].msg_hdr.msg_controllen > 0) note_received(messages[i].msg_hdr);
   }
   return received;
+}
+
+extern "C" ssize_t qnet_sendmsg(int fd, const struct msghdr* message, int flags) {
+  if (message != nullptr && message->msg_controllen > 0) qnet::client::brought::settle();  // It may carry a descriptor.
+  return libc().sendmsg(fd, message, flags);
+}
+
+extern "C" int qnet_sendmmsg(int fd, struct mmsghdr* messages, unsigned count, int flags) {
+  qnet::client::brought::settle();
+  return libc().sendmmsg(fd, messages, count, flags);
 }
 
 extern "C" int qnet_inotify_add_watch(int fd, const char* path, uint32_t events) {

@@ -6,6 +6,7 @@
 // kernel installs it.
 #include <pthread.h>
 
+#include "agent/client/brought.hpp"
 #include "preload/entry.hpp"
 #include "preload/libc.hpp"
 #include "preload/open_remote.hpp"
@@ -48,6 +49,8 @@ Result<int> open_remote(const Routed& routed, client::Exchange& exchange, int fl
   wire::OpenRequest request;
   request.flags = static_cast<std::uint32_t>(flags);
   request.mode = creates ? mode & 07777 & ~current_umask() : 0;
+  const bool may_be_read = (flags & O_ACCMODE) == O_RDONLY && (flags & (O_PATH | O_DIRECTORY | O_DIRECT)) == 0;
+  request.contents_bytes_max = may_be_read ? wire::kContentsBytesMax : 0;
   request.path = routed.place.path;
   client::CallOptions options;
   options.prove_fd = routed.prove_fd;
@@ -56,6 +59,10 @@ Result<int> open_remote(const Routed& routed, client::Exchange& exchange, int fl
   if (!reply) return fail(reply.error());
   if (exchange.received_fd < 0) return fail(EIO, "open: no descriptor");
   note_remote(exchange.received_fd);
+  if (reply->kind == static_cast<std::uint8_t>(wire::HandleKind::kFile)) {
+    client::brought::keep(routed.place, HandleId{reply->handle}, exchange.received_fd, reply->attributes,
+                          reply->contents.bytes);
+  }
   return exchange.received_fd;
 }
 

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "agent/client/brought.hpp"
 #include "preload/entry.hpp"
 #include "preload/libc.hpp"
 #include "preload/remote_call.hpp"
@@ -300,12 +301,14 @@ bool may_have_remote(int count, const Sets& sets) {
 using namespace qnet::preload;
 
 extern "C" int qnet_poll(struct pollfd* fds, nfds_t count, int timeout_ms) {
+  qnet::client::brought::received();
   if (!has_remote_descriptor(fds, count)) return libc().poll(fds, count, timeout_ms);
   const struct timespec timeout { timeout_ms / 1000, timeout_ms % 1000 * 1'000'000L };
   return poll_mixed(fds, count, Deadline(timeout_ms < 0 ? nullptr : &timeout), nullptr);
 }
 
 extern "C" int qnet_ppoll(struct pollfd* fds, nfds_t count, const struct timespec* timeout, const sigset_t* mask) {
+  qnet::client::brought::received();
   if (!is_usable(timeout) || !has_remote_descriptor(fds, count)) return libc().ppoll(fds, count, timeout, mask);
   return poll_mixed(fds, count, Deadline(timeout), mask);
 }
@@ -323,6 +326,7 @@ extern "C" int qnet___ppoll_chk(struct pollfd* fds, nfds_t count, const struct t
 
 extern "C" int qnet_select(int count, fd_set* readable, fd_set* writable, fd_set* exceptional,
                            struct timeval* timeout) {
+  qnet::client::brought::received();
   const Sets sets{readable, writable, exceptional};
   if (count > 0 && may_have_remote(count, sets) &&
       (timeout == nullptr || (timeout->tv_sec >= 0 && timeout->tv_usec >= 0))) {
@@ -345,6 +349,7 @@ extern "C" int qnet_select(int count, fd_set* readable, fd_set* writable, fd_set
 
 extern "C" int qnet_pselect(int count, fd_set* readable, fd_set* writable, fd_set* exceptional,
                             const struct timespec* timeout, const sigset_t* mask) {
+  qnet::client::brought::received();
   const Sets sets{readable, writable, exceptional};
   if (count > 0 && may_have_remote(count, sets) && is_usable(timeout)) {
     int result = 0;

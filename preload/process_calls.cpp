@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/client/brought.hpp"
 #include "preload/entry.hpp"
 #include "preload/libc.hpp"
 #include "preload/remote_call.hpp"
@@ -45,6 +46,7 @@ extern "C" pid_t qnet_fork() {
 }
 
 extern "C" pid_t qnet__Fork() {
+  qnet::client::brought::settle();
   const pid_t child = libc()._Fork();
   if (child == 0) after_fork_in_child();
   return child;

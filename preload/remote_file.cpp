@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "agent/client/brought.hpp"
 #include "transport/base/net_path.hpp"
 #include "transport/base/raw_syscall.hpp"
 
@@ -101,6 +102,10 @@ statx_timestamp to_statx_timestamp(const wire::Timestamp& time) {
 Result<std::size_t> read_remote(const RemoteFd& file, std::span<const iovec> pieces, std::int64_t offset,
                                 bool may_block) {
   if (file.error != 0) return fail(file.error, "handle");
+  if (const auto brought = client::brought::read(file.handle, pieces, offset)) {
+    if (*brought < 0) return fail(static_cast<int>(-*brought), "read");
+    return static_cast<std::size_t>(*brought);
+  }
   Portions portions(pieces);
   std::size_t done_bytes = 0;
   for (bool is_first = true;; is_first = false) {

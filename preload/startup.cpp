@@ -19,6 +19,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "agent/client/brought.hpp"
 #include "agent/client/client.hpp"
 #include "preload/log.hpp"
 #include "preload/remote_program.hpp"
@@ -136,7 +137,7 @@ __attribute__((constructor)) void start() {
   choose_first_letters();
   find_preload_entry();
   take_program_name();
-  ::pthread_atfork(nullptr, nullptr, after_fork_in_child);
+  ::pthread_atfork(client::brought::settle, nullptr, after_fork_in_child);
   state().is_started.store(true);
   adopt_standard_streams();
 }

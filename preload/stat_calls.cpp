@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // stat_calls.cpp: what a file is, and what the caller may do with it.
+#include "agent/client/brought.hpp"
 #include "preload/libc.hpp"
 #include "preload/remote_call.hpp"
 #include "preload/remote_file.hpp"
@@ -33,6 +34,8 @@ Result<wire::Attributes> ask_attributes(const Routed& routed, int flags, client:
 }
 
 Result<wire::Attributes> ask_attributes(const RemoteFd& file) {
+  wire::Attributes brought;
+  if (file.error == 0 && client::brought::attributes(file.handle, brought)) return brought;
   return ask_handle<wire::GetAttributesReply>(file, wire::Opcode::kGetAttributes, wire::GetAttributesRequest{});
 }
 

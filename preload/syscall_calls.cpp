@@ -13,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include "agent/client/brought.hpp"
 #include "preload/libc.hpp"
 #include "preload/open_remote.hpp"
 #include "preload/remote_call.hpp"
@@ -41,6 +42,7 @@ T as(long value) {
 }
 
 long pass(const Arguments& call) {
+  client::brought::settle();  // It may wait for others, or make a process that shares our descriptors.
   const auto& [a, b, c, d, e, f] = call.list;
   return libc().syscall(call.number, a, b, c, d, e, f);
 }

@@ -3,6 +3,7 @@
 
 #include <sys/syscall.h>
 
+#include "agent/client/brought.hpp"
 #include "agent/client/connection_pool.hpp"
 #include "transport/base/raw_syscall.hpp"
 
@@ -122,6 +123,7 @@ void close_received(int& fd) {
 
 Result<ByteView> call_bytes(Opcode opcode, const Place& place, ByteView body, const ReplyRoom& room,
                             CallOptions& options) {
+  brought::settle();
   options.received_bytes = 0;
   Lease lease;
   AgentIdentity former{};

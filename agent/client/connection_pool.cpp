@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/client/connection_pool.hpp"
 
+#include "agent/client/brought.hpp"
+
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -198,6 +200,7 @@ const char* socket_path() {
 }
 
 void after_fork() {
+  brought::forget();
   if (pool.process.load(std::memory_order_relaxed) == 0) return;
   pool.life.fetch_add(1);
   for (Slot& slot : pool.slots) {

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+
 #include "agent/exec/interrupt.hpp"
 #include "agent/exec/open_flags.hpp"
 #include "agent/exec/resolve.hpp"
@@ -51,6 +53,17 @@ Status stop_waiting(OpenFile& file, std::uint32_t wanted_flags) {
   return {};
 }
 
+/// The whole of a small file, or nothing. Files that the kernel makes up as they are read have no blocks: reading those
+/// may do something.
+ByteView contents_of(int fd, const struct statx& found, std::uint32_t bytes_max) {
+  thread_local std::array<std::byte, wire::kContentsBytesMax + 1> memory;
+  if (!S_ISREG(found.stx_mode) || found.stx_blocks == 0) return {};
+  if (found.stx_size == 0 || found.stx_size > bytes_max) return {};
+  const ssize_t count = ::pread(fd, memory.data(), found.stx_size + 1, 0);
+  if (count < 0 || static_cast<std::uint64_t>(count) != found.stx_size) return {};
+  return ByteView(memory).first(static_cast<std::size_t>(count));
+}
+
 }  // namespace
 
 Result<wire::OpenReply> execute(op::Open, Call& call, const wire::OpenRequest& request) {
@@ -89,6 +102,9 @@ Result<wire::OpenReply> execute(op::Open, Call& call, const wire::OpenRequest& r
   wire::OpenReply reply;
   reply.kind = static_cast<std::uint8_t>(file->kind);
   reply.attributes = to_wire(found);
+  if (request.contents_bytes_max > 0 && file->access == O_RDONLY && !file->is_direct) {
+    reply.contents.bytes = contents_of(file->fd.get(), found, request.contents_bytes_max);
+  }
   const Result<HandleId> handle = call.context.handles.insert(std::move(file));
   if (!handle) return fail(handle.error());
   reply.handle = handle->value;

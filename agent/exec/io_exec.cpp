@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -240,13 +241,26 @@ bool seek_at_once(OpenFile& file, const wire::SeekRequest& request, Reply& reply
   return true;
 }
 
+/// The last close of a file that was only read has nothing to write, unless it deletes the file.
+bool close_at_once(Context& context, const ClientLife& client, HandleId handle, OpenFilePointer file, Reply& reply) {
+  if (file->kind != wire::HandleKind::kFile || file->access != O_RDONLY || file->waiting.load() > 0) return false;
+  struct stat found;
+  if (::fstat(file->fd.get(), &found) != 0 || found.st_nlink == 0) return false;
+  file.reset();
+  const Result<OpenFilePointer> removed = context.handles.remove(client, handle);
+  reply = Reply{.error = removed ? 0 : removed.error().code, .body = to_body(wire::CloseReply{})};
+  return true;
+}
+
 }  // namespace
 
 bool answer_at_once(Context& context, const ClientLife& client, const Request& request, Reply& reply) {
   const auto opcode = static_cast<wire::Opcode>(request.header.opcode);
-  if (opcode != wire::Opcode::kRead && opcode != wire::Opcode::kSeek) return false;
-  const Result<OpenFilePointer> file = context.handles.find(client, HandleId{request.header.handle});
+  if (opcode != wire::Opcode::kRead && opcode != wire::Opcode::kSeek && opcode != wire::Opcode::kClose) return false;
+  const HandleId handle{request.header.handle};
+  Result<OpenFilePointer> file = context.handles.find(client, handle);
   if (!file) return false;
+  if (opcode == wire::Opcode::kClose) return close_at_once(context, client, handle, std::move(*file), reply);
   if (opcode == wire::Opcode::kRead) {
     const Result<wire::ReadRequest> read = wire::decode<wire::ReadRequest>(request.body.view());
     return read && read_cached(**file, *read, reply);

@@ -44,6 +44,10 @@ for i in range(1500):
         assert own == [f"{name} {i:05d} ".ljust(99, name) for i in range(1500)], name
 
 
+def test_what_an_open_brings_along_hides_nothing(lab):
+    same_program(lab, "what_open_brings")
+
+
 def test_open_flags_mean_what_they_say(lab):
     same_program(lab, "open_flags")
 

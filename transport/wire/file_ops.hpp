@@ -29,6 +29,9 @@ struct Empty {
   auto fields() const { return std::tie(); }
 };
 
+/// Most bytes that the reply to an Open brings along.
+inline constexpr std::uint32_t kContentsBytesMax = 4096;
+
 inline bool is_path(std::string_view path) {
   return path.size() <= kPathBytesMax;
 }
@@ -47,12 +50,13 @@ struct RedirectReply {
 /// open(2), openat(2), creat(2). A path on the node ("" or "/…" with handle 0), or relative to the handle; an empty
 /// path with a handle opens the same file anew, as open("/proc/self/fd/N") does.
 struct OpenRequest {
-  std::uint32_t flags = 0;  // O_*; O_CLOEXEC is kept by the local agent for the descriptor that it passes
-  std::uint32_t mode = 0;   // umask already applied
+  std::uint32_t flags = 0;               // O_*; O_CLOEXEC is kept by the local agent for the descriptor that it passes
+  std::uint32_t mode = 0;                // umask already applied
+  std::uint32_t contents_bytes_max = 0;  // a regular file that is not longer comes with its contents; 0: never
   std::string_view path;
 
-  QNET_FIELDS(flags, mode, path)
-  bool is_plausible() const { return is_path(path); }
+  QNET_FIELDS(flags, mode, contents_bytes_max, path)
+  bool is_plausible() const { return contents_bytes_max <= kContentsBytesMax && is_path(path); }
 };
 
 /// The local agent adds the application's descriptor (SCM_RIGHTS) and keeps the rest.
@@ -60,8 +64,9 @@ struct OpenReply {
   std::uint64_t handle = 0;
   std::uint8_t kind = 0;  // HandleKind
   Attributes attributes;
+  Tail contents;  // the whole file, read after `attributes`; empty: not brought. The offset is still 0
 
-  QNET_FIELDS(handle, kind, attributes)
+  QNET_FIELDS(handle, kind, attributes, contents)
 };
 
 /// Sent by the local agent when the last descriptor is gone; nobody waits for the reply.

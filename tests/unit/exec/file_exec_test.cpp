@@ -28,6 +28,25 @@ TEST_F(FileExecTest, TheOffsetIsTheOwners) {
   EXPECT_EQ(me_.seek(handle, 100, SEEK_DATA), -ENXIO);
 }
 
+TEST_F(FileExecTest, AnOpenBringsTheContentsOfASmallFile) {
+  const auto contents_of_open = [this](const std::string& name, int flags, std::uint32_t bytes_max) {
+    const wire::OpenRequest request{
+        .flags = static_cast<std::uint32_t>(flags), .contents_bytes_max = bytes_max, .path = name};
+    const auto answer = to_answer<wire::OpenReply>(me_.start(wire::Opcode::kOpen, request).get());
+    EXPECT_EQ(answer.error, 0) << name;
+    EXPECT_EQ(me_.seek(answer->handle, 0, SEEK_CUR), 0) << "the offset has not moved";
+    return std::string(as_text(answer->contents.bytes));
+  };
+  const std::string small = make_file("small", "0123456789");
+  EXPECT_EQ(contents_of_open(small, O_RDONLY, 4096), "0123456789");
+  EXPECT_EQ(contents_of_open(small, O_RDONLY, 10), "0123456789");
+  EXPECT_EQ(contents_of_open(small, O_RDONLY, 9), "") << "all or nothing";
+  EXPECT_EQ(contents_of_open(small, O_RDONLY, 0), "") << "not asked for";
+  EXPECT_EQ(contents_of_open(small, O_RDWR, 4096), "");
+  EXPECT_EQ(contents_of_open("/proc/self/status", O_RDONLY, 4096), "") << "made up as it is read";
+  EXPECT_EQ(contents_of_open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY, 4096), "");
+}
+
 TEST_F(FileExecTest, LargeReadsAndWritesAreWhole) {
   const auto handle = me_.must_open(path("large"), O_RDWR | O_CREAT);
   std::string block(wire::kDataBytesMax, 'x');

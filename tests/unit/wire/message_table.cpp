@@ -51,11 +51,13 @@ void add_envelope(std::vector<Row>& rows) {
 }
 
 void add_file_operations(std::vector<Row>& rows) {
-  rows.push_back(make_row("OpenRequest", OpenRequest{.flags = 0x241, .mode = 0644, .path = "/tmp/f"},
-                          "41020000 a4010000 0600 2f746d702f66"));
-  rows.push_back(make_row("OpenReply",
-                          OpenReply{.handle = 0x0102030405060708, .kind = 'f', .attributes = some_attributes()},
-                          "0807060504030201 66 " + std::string(kAttributesGolden)));
+  rows.push_back(make_row("OpenRequest",
+                          OpenRequest{.flags = 0x241, .mode = 0644, .contents_bytes_max = 4096, .path = "/tmp/f"},
+                          "41020000 a4010000 00100000 0600 2f746d702f66"));
+  rows.push_back(make_row(
+      "OpenReply",
+      OpenReply{.handle = 0x0102030405060708, .kind = 'f', .attributes = some_attributes(), .contents = tail("hello")},
+      "0807060504030201 66 " + std::string(kAttributesGolden) + " 68656c6c6f"));
   rows.push_back(make_row("CloseRequest", CloseRequest{}, ""));
   rows.push_back(make_row("CloseReply", CloseReply{}, ""));
   rows.push_back(make_row("ReadRequest", ReadRequest{.offset_bytes = -1, .length_bytes = 4096, .may_block = 1},
