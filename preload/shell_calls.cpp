@@ -58,6 +58,7 @@ std::size_t wrap(char* const* lines, const char* command, char* at) {
 /// Calls `then` with the command, wrapped if need be. Without memory it goes as it is.
 template <class Then>
 auto with_command(const char* command, Then&& then) -> decltype(then(command)) {
+  client::brought::settle();
   if (!is_started() || command == nullptr) return then(command);
   const EnvironmentNeed need = look_at_environment(::environ);
   if (need.is_complete) return then(command);

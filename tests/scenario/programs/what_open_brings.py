@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What came along with an open never hides what others have done since: argv[1] is the folder."""
+"""What came along with an open never hides what others have done since."""
 import ctypes
 import errno
 import mmap
 import os
 import signal
-import sys
 
-FOLDER = sys.argv[1]
-FILE = os.path.join(FOLDER, "brought")
+from say import D
+
+
+FILE = D + "/brought"
 
 
 def write_new(text):
