@@ -49,6 +49,14 @@ static void run_sharing(char** argv) {
   }
   int status = 0;
   tell("vfork", waitpid(vchild, &status, 0) == vchild && status == 0);
+  const int working_child = vfork();
+  if (working_child == 0) {
+    char bytes[4];
+    const int fresh = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
+    const int done = fresh >= 0 && write(fresh, "vfork", 5) == 5 && read(own, bytes, 2) == 2 && close(fresh) == 0;
+    _exit(done ? 6 : 7);
+  }
+  tell_child("vfork without exec", working_child);
   tell("close", close(copy));
   tell_next("still open", own, 2);
   tell("F_DUPFD", fcntl(own, F_DUPFD, 50) >= 50);

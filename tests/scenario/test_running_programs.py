@@ -3,7 +3,7 @@
 import pytest
 
 from harness import wait_until
-from side_by_side import same, same_program
+from side_by_side import PLACE, PREFIX, same, same_program
 
 #: Programs in $D/bin, beside the usual tree.
 PROGRAM_TREE = r"""
@@ -78,6 +78,19 @@ def test_shells_run_remote_programs_and_scripts(lab, b_in_net_of_b, shell):
         $D/bin/dies
         $D/bin/s $(seq 1 2000) | wc -w
     """, shell=shell, more=PROGRAM_TREE)
+
+
+def test_local_symlinks_lead_to_remote_programs(lab, b_in_net_of_b):
+    same(lab, r"""
+        ln -s /net/b$D/bin/s $L/s; $L/s a; cd $L; ./s b; PATH=$L:$PATH s c; sh -c './s d'; env ./s e; exec ./s f
+        ln -s /net/b$D/bin $L/bin; $L/bin/s a; PATH=$L/bin:$PATH; s b; readlink /proc/self/exe | sed 's,.*/,,'
+        ln -s /net/b$D/bin/echo $L/tool; $L/tool x; xargs -n1 $L/tool <$D/file; find $L/tool -exec $L/tool {} \;
+        ln -s /net/b$D/bin/missing $L/none; $L/none; env $L/none; ln -s /net/b$D/bin/denied $L/den; env $L/den
+        ln -s loop $L/loop; env $L/loop; ln -s /net/b$D/bin/link $L/two; $L/two
+        printf '#!%s/tool -n\n' $L >$L/script; chmod +x $L/script; ln -s /net/b$D/bin/echo $L/tool; $L/script arg
+        ln -s /net/b$D/bin/echo $L/t; python3 -c "import os; os.waitpid(os.posix_spawn('$L/t', ['t', '1'], {}), 0)"
+        ln -s /net/b$D/bin $L/p; PATH=$L/p:$PATH python3 -c "import os; os.waitpid(os.posix_spawnp('s', ['s'], {}), 0)"
+    """.replace("/net/b$D", "$N"), more=PROGRAM_TREE, env={"N": PREFIX + PLACE})
 
 
 def test_every_function_that_starts_programs(lab, b_in_net_of_b):
@@ -164,6 +177,10 @@ def test_children_with_another_environment_see_the_same_net(lab, agent_elsewhere
 
 def test_only_the_library_is_added_where_nothing_else_is_needed(lab):
     assert lab.exec("a", "env -i A=1 env | cut -d= -f1 | sort").stdout == "A\nLD_PRELOAD\n"
+
+
+def test_children_of_every_kind_use_remote_files(lab):
+    same_program(lab, "children")
 
 
 def test_system_calls_by_number(lab):
