@@ -73,12 +73,15 @@ int open_by_how(int dirfd, const char* path, const open_how* how, std::size_t si
                                            reinterpret_cast<long>(how), static_cast<long>(size), 0, 0));
   };
   if (how == nullptr || size < sizeof *how) return local(dirfd, path);
+  const bool is_restricted = (how->resolve & ~RESOLVE_NO_MAGICLINKS) != 0;
+  // What the kernel refuses to follow is not followed here either.
+  if (is_restricted && is_plainly_local(dirfd, path)) return note_opened(local(dirfd, path));
   const int flags = static_cast<int>(how->flags);
   const bool creates = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
   return note_opened(by_path(dirfd, path, last_link_of(flags), local,
                              [&](const Routed& routed, client::Exchange& exchange) -> Result<int> {
                                if (size > sizeof *how) return fail(E2BIG, "openat2");
-                               if ((how->resolve & ~RESOLVE_NO_MAGICLINKS) != 0) return fail(ENOSYS, "openat2");
+                               if (is_restricted) return fail(ENOSYS, "openat2");
                                const bool is_wrong = how->flags >> 32 != 0 || (how->mode != 0 && !creates);
                                if (is_wrong || (how->mode & ~07777ULL) != 0) return fail(EINVAL, "openat2");
                                return open_remote(routed, exchange, flags, static_cast<mode_t>(how->mode));

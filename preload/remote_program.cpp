@@ -103,7 +103,7 @@ Result<int> fetch_program(const Routed& routed, client::Exchange& exchange, Prog
   if (const auto may = ask_path<wire::CheckAccessReply>(routed, wire::Opcode::kCheckAccess, check, exchange); !may) {
     return fail(may.error());
   }
-  const Result<int> fd = open_remote(routed, exchange, O_RDONLY | O_CLOEXEC, 0);
+  const Result<int> fd = open_remote(routed, exchange, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
   if (!fd) return fail(fd.error());
   const Result<int> fetched = fetch_open(routed, exchange, *fd, program);
   note_unknown(*fd);

@@ -29,7 +29,7 @@ cp /bin/echo /usr/bin/env /usr/bin/printf /usr/bin/readlink /bin/bash .
 chmod 755 *
 printf '#!/bin/sh\necho never\n' >denied
 printf '#!/bin/sh\necho mine\n' >own; chmod 700 own; chown 1000:1000 own
-chmod 755 $D/bin; ln -s s link; ln -s ../bin/link links; ln -s nothing dangling-program
+chmod 755 $D/bin; ln -s s link; ln -s ../bin/link links; ln -s nothing dangling-program; mkfifo fifo; chmod 755 fifo
 """
 
 
@@ -108,6 +108,7 @@ def test_what_cannot_be_run_says_what_it_says_natively(lab, b_in_net_of_b):
         $D/bin/lost 2>/dev/null; echo $?
         $D/bin/into-directory 2>/dev/null; echo $?
         $D/bin/no-interpreter; echo $?
+        timeout 5 $D/bin/fifo; echo $?; timeout 5 env $D/bin/fifo
         $D/bin/empty; echo $?
         env $D/bin/missing; env $D/bin/denied; env $D/bin; env $D/bin/lost; env $D/bin/self; env $D/bin/dangling-program
         env $D/bin/no-interpreter; env $D/bin/empty x; env $D/bin/broken; env $D/bin/into-directory

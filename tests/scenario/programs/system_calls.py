@@ -235,6 +235,8 @@ def open_by_how(place):
     tell("openat2", directory, "dir/lines", how(os.O_RDONLY), 24, shown=lambda: "opened")
     answer = call("openat2", directory, "dir/lines", how(os.O_RDONLY, 0, 8), 24)
     print("beneath", answer >= 0 or errno.errorcode[ctypes.get_errno()] == "ENOSYS")
+    tell("openat2", AT_FDCWD, local + "/led away", how(os.O_RDONLY), 24, shown=lambda: "opened")
+    tell("openat2", AT_FDCWD, local + "/led away", how(os.O_RDONLY, 0, 4), 24)
 
 
 def children(place):
@@ -267,6 +269,7 @@ local = os.environ["L"]
 shutil.copytree(D + "/dir", local + "/dir")
 for made in ("file", "link", "dangling", "dirlink"):
     shutil.copy2(D + "/" + made, local + "/" + made, follow_symlinks=False)
+os.symlink(D + "/file", local + "/led away")
 for where in (D, local):
     for test in (files, copies, names, listing, open_by_how, children):
         print("----", test.__name__, flush=True)
