@@ -197,3 +197,18 @@ def test_io_uring_is_absent_so_that_callers_use_what_reaches_remote_files(lab):
                             "import ctypes; l = ctypes.CDLL(None, use_errno=True); print(l.syscall(425, 1, 0), "
                             "ctypes.get_errno())"])
     assert result.stdout == "-1 38\n"
+
+
+def test_a_lost_node_in_path_does_not_stop_the_search(lab):
+    lab.agent("b", "kill")
+    try:
+        result = lab.exec("a", r"""
+            PATH=/net/b/usr/bin:/usr/bin:/bin; ls -d /etc; env echo by execvp
+            python3 -c 'import os; os.waitpid(os.posix_spawnp("echo", ["echo", "by posix_spawnp"], os.environ), 0)'
+            /net/b/usr/bin/true; echo $?; env /net/b/usr/bin/true; echo $?
+        """, timeout=20)
+    finally:
+        lab.agent("b", "restart")
+        lab.wait_seen("a", "b")
+    assert result.stdout.splitlines() == ["/etc", "by execvp", "by posix_spawnp", "126", "126"]
+    assert result.stderr.count("Host is down") == 2
