@@ -33,6 +33,16 @@ def test_300_background_children_of_a_shell_read_on_from_one_offset(lab):
     assert sorted(lines[:-1]) == [f"line {i:010}" for i in range(1, CHILDREN + 1)]
 
 
+def test_many_run_a_remote_program_and_a_remote_script_at_once(lab):
+    prepare(lab, "cp /bin/echo $D/; printf '#!/bin/sh\\necho script $1\\n' >$D/s; chmod +x $D/s\n", False)
+    place = PREFIX + PLACE
+    result = lab.exec("a", f"seq 150 | xargs -P16 -n1 {place}/echo program & seq 150 | xargs -P16 -n1 {place}/s; wait",
+                      timeout=60)
+    assert result.stderr == ""
+    wanted = [f"{what} {i}" for what in ("program", "script") for i in range(1, 151)]
+    assert sorted(result.stdout.splitlines()) == sorted(wanted)
+
+
 @pytest.mark.slow
 def test_xargs_runs_16_at_a_time_over_2000_remote_files(lab):
     prepare(lab, f"cd $D; mkdir $(seq 20); for i in $(seq {FILES}); do echo $i >$((i % 20 + 1))/$i; done\n", False)

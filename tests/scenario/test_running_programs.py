@@ -3,7 +3,7 @@
 import pytest
 
 from harness import wait_until
-from side_by_side import PLACE, PREFIX, same, same_program
+from side_by_side import PLACE, PREFIX, prepare, same, same_program
 
 #: Programs in $D/bin, beside the usual tree.
 PROGRAM_TREE = r"""
@@ -212,3 +212,16 @@ def test_a_lost_node_in_path_does_not_stop_the_search(lab):
         lab.wait_seen("a", "b")
     assert result.stdout.splitlines() == ["/etc", "by execvp", "by posix_spawnp", "126", "126"]
     assert result.stderr.count("Host is down") == 2
+
+
+def test_mapped_programs_and_interpreters(lab):
+    prepare(lab, PROGRAM_TREE, False)
+    result = lab.exec("a", r"""
+        cd /tmp; /srv/tools/s a; PATH=/srv/tools:$PATH s b; /srv/tools/readlink /proc/self/exe; cd /srv/tools; ./s c
+        printf '#!/srv/tools/bash -e\necho "$0 $BASH $1"\n' >/tmp/mapped; chmod +x /tmp/mapped; /tmp/mapped d
+        env -i /tmp/mapped e; rm /tmp/mapped
+    """, env={"QNET_MAP": f"/srv/tools={PREFIX}{PLACE}/bin"})
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == [
+        "/srv/tools/s 1 a", "/srv/tools/s 1 b", "/srv/tools/readlink", "./s 1 c",
+        "/tmp/mapped /srv/tools/bash d", "/tmp/mapped /srv/tools/bash e"]
