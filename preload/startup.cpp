@@ -22,6 +22,7 @@
 #include "agent/client/brought.hpp"
 #include "agent/client/client.hpp"
 #include "preload/log.hpp"
+#include "preload/map_text.hpp"
 #include "preload/remote_program.hpp"
 #include "preload/standard_streams.hpp"
 #include "preload/state.hpp"
@@ -36,11 +37,6 @@ constinit std::array<char, kPrefixBytesMax + 1> prefix_text{};
 constinit std::array<char, 8192> map_text{};
 constinit std::array<char, 4096> preload_text{};
 constinit std::array<char, 128> socket_text{};
-
-std::string_view without_slashes(std::string_view path) {
-  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
-  return path;
-}
 
 /// The agent leaves its prefix beside its socket if it is not the default.
 void read_prefix() {
@@ -59,7 +55,6 @@ void read_prefix() {
   }
 }
 
-/// LOCAL=TARGET[:LOCAL=TARGET…]; a ':' ends an entry only in front of a '/'.
 void read_map(const char* value) {
   if (value == nullptr || kMapName.size() + std::strlen(value) >= map_text.size()) {
     if (value != nullptr) log(LogLevel::kError, {"QNET_MAP is too long and not used"});
@@ -69,20 +64,14 @@ void read_map(const char* value) {
   std::strcpy(map_text.data() + kMapName.copy(map_text.data(), kMapName.size()), value);
   std::string_view left = map_text.data() + kMapName.size();
   while (!left.empty()) {
-    std::size_t end = left.find(":/");
-    if (end == std::string_view::npos) end = left.size();
-    const std::string_view entry = left.substr(0, end);
-    left.remove_prefix(end < left.size() ? end + 1 : end);
-    const std::size_t equals = entry.find('=');
-    const bool is_usable = equals != std::string_view::npos && equals > 1 && entry[0] == '/' &&
-                           equals + 1 < entry.size() && entry[equals + 1] == '/';
-    if (!is_usable || state().map_count == State::kMapEntriesMax) {
-      log(LogLevel::kError, {"QNET_MAP: not used: ", entry});
+    std::string_view text;
+    const std::optional<MapEntry> entry = take_map_entry(left, text);
+    if (!entry || state().map_count == State::kMapEntriesMax) {
+      log(LogLevel::kError, {"QNET_MAP: not used: ", text});
       continue;
     }
-    const std::string_view local = without_slashes(entry.substr(0, equals));
-    state().map[state().map_count++] = {local, without_slashes(entry.substr(equals + 1))};
-    state().first_letters[static_cast<unsigned char>(local[1])] = true;
+    state().map[state().map_count++] = *entry;
+    state().first_letters[static_cast<unsigned char>(entry->local[1])] = true;
   }
 }
 

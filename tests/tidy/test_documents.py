@@ -98,4 +98,4 @@ def test_versions_agree():
 
 def test_presets_are_there():
     presets = json.loads((tree.ROOT / "CMakePresets.json").read_text())["configurePresets"]
-    assert {"dev", "release", "asan"} <= {preset["name"] for preset in presets}
+    assert {"dev", "release", "asan", "tsan", "fuzz"} <= {preset["name"] for preset in presets}

@@ -51,6 +51,7 @@ TEST_F(ClientTest, CarriesARequestAndItsReply) {
   const auto reply = seek();
   ASSERT_TRUE(reply.has_value());
   EXPECT_EQ(reply->offset, 42);
+  agent.settle();
   EXPECT_EQ(seen.target, "b");
   EXPECT_EQ(seen.header.handle, 7U);
   EXPECT_EQ(seen.header.opcode, static_cast<std::uint16_t>(Opcode::kSeek));
@@ -80,6 +81,7 @@ TEST_F(ClientTest, GathersAndScattersData) {
       call<wire::WriteReply>(Opcode::kWrite, Place{"b", HandleId{7}, {}}, wire::WriteRequest{}, exchange, options);
   ASSERT_TRUE(put.has_value());
   EXPECT_EQ(put->written_bytes, 10'000U);
+  agent.settle();
   EXPECT_EQ(written, first + second);
 
   std::string head(100, ' '), tail(400'000, ' ');
@@ -179,6 +181,7 @@ TEST_F(ClientTest, ProvesAHandleOncePerConnection) {
   CallOptions options;
   options.prove_fd = ends[0];
   ASSERT_TRUE(seek(options));
+  agent.settle();
   EXPECT_EQ(shown, status.st_ino);
   ASSERT_TRUE(seek(options));
   EXPECT_EQ(agent.requests(), 4);
@@ -208,6 +211,13 @@ void count_signal(int) {
   ++handled;
 }
 
+#ifdef __SANITIZE_THREAD__
+constexpr bool kIsThreadSanitizer = true;
+#else
+constexpr bool kIsThreadSanitizer = false;
+#endif
+constexpr const char* kNoSignals = "the thread sanitizer runs no signal handler during a raw system call";
+
 /// Installs a handler for SIGUSR1 as long as it lives.
 class Handler {
  public:
@@ -230,6 +240,7 @@ Result<wire::PollReply> poll_remote() {
 }
 
 TEST_F(ClientTest, CancelsALongWaitWhenASignalHandlerWantsIt) {
+  if (kIsThreadSanitizer) GTEST_SKIP() << kNoSignals;
   const Handler handler(0);
   std::uint64_t waiting = 0, cancelled = 0;
   std::atomic<bool> is_over = false;
@@ -261,6 +272,7 @@ TEST_F(ClientTest, CancelsALongWaitWhenASignalHandlerWantsIt) {
 }
 
 TEST_F(ClientTest, GoesOnWaitingAfterARestartingHandler) {
+  if (kIsThreadSanitizer) GTEST_SKIP() << kNoSignals;
   const Handler handler(SA_RESTART);
   const pthread_t caller = ::pthread_self();
   ScriptedAgent agent(path_, [&](const ScriptedRequest&) {

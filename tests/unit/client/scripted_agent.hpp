@@ -44,6 +44,9 @@ class ScriptedAgent {
 
   int connections() const { return connections_; }
   int requests() const { return requests_; }
+  /// What the script has written belongs to the caller from here on. A reply proves it, too, but not to the thread
+  /// sanitizer: the client's system calls are raw.
+  void settle() { const std::lock_guard lock(mutex_); }
 
  private:
   void accept_loop();

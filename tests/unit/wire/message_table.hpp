@@ -44,8 +44,8 @@ constexpr bool ends_with_tail() {
 }
 
 template <class Message>
-std::optional<Bytes> encode_all(const Message& message) {
-  Bytes room(kMessageBytesMax);
+std::optional<Bytes> encode_all(const Message& message, std::size_t bytes_max = kMessageBytesMax) {
+  Bytes room(bytes_max);
   const Result<ByteView> encoded = encode(message, room);
   if (!encoded) return std::nullopt;
   return Bytes(encoded->begin(), encoded->end());
@@ -55,7 +55,7 @@ template <class Message>
 std::optional<Bytes> recode(ByteView input) {
   const Result<Message> message = decode<Message>(input);
   if (!message) return std::nullopt;
-  return encode_all(*message);
+  return encode_all(*message, input.size() + 16);
 }
 
 template <class Message>
