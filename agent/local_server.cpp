@@ -174,6 +174,7 @@ void LocalServer::bury() {
   if (!std::exchange(has_closed_, false)) return;
   std::erase_if(sessions_, [this](const std::unique_ptr<LocalSession>& session) {
     if (!session->is_closed()) return false;
+    statistics_.cut_off += session->was_cut_off() ? 1 : 0;
     const auto found = per_user_.find(session->caller().user);
     if (--found->second == 0) per_user_.erase(found);
     return true;

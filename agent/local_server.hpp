@@ -44,6 +44,7 @@ class LocalServer final : public Watcher {
 
   struct Statistics {
     std::uint64_t accepted = 0, refused = 0;
+    std::uint64_t cut_off = 0;  // for what they sent
   };
 
   /// A user other than root gets at most half of `sessions_max`.

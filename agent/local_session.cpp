@@ -92,8 +92,10 @@ ssize_t LocalSession::receive() {
   const auto count = static_cast<std::size_t>(received);
   const std::size_t direct_count = std::min(count, direct.size());
   message_filled_ += direct_count;
-  if (is_inside && message_filled_ == message_.size() && !finish_message()) return 0;
-  return consume(ByteView(scratch).first(count - direct_count)) ? received : 0;
+  const bool is_right = (!is_inside || message_filled_ < message_.size() || finish_message()) &&
+                        consume(ByteView(scratch).first(count - direct_count));
+  was_cut_off_ = !is_right && !is_closed_;
+  return is_right ? received : 0;
 }
 
 /// False: the connection must be closed, or is.

@@ -67,6 +67,8 @@ class LocalSession final : public Watcher {
   int descriptor() const { return socket_.get(); }
   std::string_view target() const { return target_; }
   bool is_closed() const { return is_closed_; }
+  /// It sent what nobody may send.
+  bool was_cut_off() const { return was_cut_off_; }
 
   /// Answers the request in flight; `descriptor` goes along and is closed here.
   void reply(NodeReply reply, UniqueFd descriptor = {});
@@ -102,6 +104,7 @@ class LocalSession final : public Watcher {
   bool& has_closed_;
   bool is_busy_ = false;
   bool is_closed_ = false;
+  bool was_cut_off_ = false;
   bool waits_for_room_ = false;
 
   std::array<std::byte, wire::RequestHeader::kBytes> header_bytes_;

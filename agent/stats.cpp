@@ -109,7 +109,8 @@ StatisticsPart of(const LocalServer& server) {
   return {"local_connections",
           {{"open", server.sessions()},
            {"accepted", server.statistics().accepted},
-           {"refused", server.statistics().refused}}};
+           {"refused", server.statistics().refused},
+           {"cut_off", server.statistics().cut_off}}};
 }
 
 }  // namespace qnet::agent

@@ -21,6 +21,11 @@ class Acknowledger {
   static constexpr std::size_t kBytesUnansweredMax = 128 << 10;  // two batches
   static constexpr unsigned kPromptAfterGap = 4;                 // so that the sender sees the loss as soon as can be
 
+  /// A sender that has had no answer for a while is ahead of what we know, but not by more than this.
+  static constexpr std::uint64_t kAheadMax = 1 << 20;
+
+  /// False: nobody who counts his packets could have come so far.
+  bool is_plausible(std::uint64_t number) const { return number != 0 && number <= ranges_.largest() + kAheadMax; }
   bool is_duplicate(std::uint64_t number) const { return ranges_.contains(number); }
   /// `hold_back` how long the answer may wait; nothing if the packet need not be answered.
   void on_received(const wire::PacketHeader& header, std::size_t bytes, std::optional<Duration> hold_back,

@@ -9,8 +9,9 @@
 namespace qnet::core {
 
 bool Session::on_packet(const wire::PacketHeader& header, ByteView payload, const Path& arrival, Instant now) {
-  if (header.path >= kPathsMax || header.number == 0 || header.version != terms_.version) return false;
+  if (header.path >= kPathsMax || header.version != terms_.version) return false;
   Acknowledger& acknowledger = acknowledgers_[header.path];
+  if (!acknowledger.is_plausible(header.number)) return false;
   if (acknowledger.is_duplicate(header.number)) {
     ++context_.statistics.frames_duplicate;
     return true;

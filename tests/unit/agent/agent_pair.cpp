@@ -184,16 +184,19 @@ std::unique_ptr<AgentProcess> AgentPair::start(const std::string& name) {
       std::string(is_a ? "b" : "a") + "=en0@" + address(!is_a)});
 }
 
+std::uint64_t AgentPair::counter(const std::string& node, const std::string& part, const std::string& counter) const {
+  const Answer answer = client(node).call(wire::Opcode::kGetStatistics, "", wire::Empty{});
+  const auto json = nlohmann::json::parse(answer.body, nullptr, false);
+  EXPECT_TRUE(json.is_object()) << answer.body;
+  return json.is_object() ? json.at(part).at(counter).get<std::uint64_t>() : 0;
+}
+
 void AgentPair::expect_counter(const std::string& node, const std::string& part, const std::string& counter,
                                std::uint64_t wanted) const {
-  RawClient asker = client(node);
   const auto until = std::chrono::steady_clock::now() + kPatience;
   std::uint64_t value = 0;
   do {
-    const Answer answer = asker.call(wire::Opcode::kGetStatistics, "", wire::Empty{});
-    const auto json = nlohmann::json::parse(answer.body, nullptr, false);
-    ASSERT_TRUE(json.is_object()) << answer.body;
-    value = json.at(part).at(counter).get<std::uint64_t>();
+    value = this->counter(node, part, counter);
     if (value == wanted) return;
   } while (std::chrono::steady_clock::now() < until);
   FAIL() << node << " " << part << "." << counter << " is " << value << ", not " << wanted;

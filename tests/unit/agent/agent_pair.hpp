@@ -37,6 +37,7 @@ class AgentProcess {
   /// Its wait status, or -1 after ten seconds.
   int wait_for_end();
   const std::string& log() const { return log_; }
+  pid_t process() const { return process_; }
 
  private:
   bool read_log(std::chrono::steady_clock::time_point until);
@@ -100,6 +101,7 @@ class AgentPair : public testing::Test {
   std::unique_ptr<AgentProcess> start(const std::string& name);
   std::string socket(const std::string& name) const { return directory_ / (name + "/agent.sock"); }
   RawClient client(const std::string& name = "a") const { return RawClient(socket(name)); }
+  std::uint64_t counter(const std::string& node, const std::string& part, const std::string& counter) const;
   /// A counter of `qnet stats`, asked until it is `wanted` or ten seconds are over.
   void expect_counter(const std::string& node, const std::string& part, const std::string& counter,
                       std::uint64_t wanted) const;
