@@ -46,7 +46,7 @@ void raise_descriptor_limit() {
 }
 
 void prepare_process() {
-  umask(0);  // Modes come with the requests, masked by the caller's umask.
+  umask(0);  // Callers' umasks come with the requests.
   std::signal(SIGPIPE, SIG_IGN);
   mallopt(M_MMAP_THRESHOLD, kMapAboveBytes);
   mallopt(M_TRIM_THRESHOLD, kTrimAboveBytes);

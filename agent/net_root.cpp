@@ -17,6 +17,7 @@
 #include "transport/wire/attr_ops.hpp"
 #include "transport/wire/dir_ops.hpp"
 #include "transport/wire/handle_name.hpp"
+#include "transport/wire/xattr_ops.hpp"
 
 namespace qnet::agent {
 namespace {
@@ -84,6 +85,14 @@ Result<Paths> paths_of(Opcode opcode, ByteView body) {
       return one_path<wire::GetFileSystemRequest>(body);
     case Opcode::kGetPathLimit:
       return one_path<wire::GetPathLimitRequest>(body);
+    case Opcode::kGetXattr:
+      return one_path<wire::GetXattrRequest>(body);
+    case Opcode::kSetXattr:
+      return one_path<wire::SetXattrRequest>(body);
+    case Opcode::kListXattr:
+      return one_path<wire::ListXattrRequest>(body);
+    case Opcode::kRemoveXattr:
+      return one_path<wire::RemoveXattrRequest>(body);
     default:
       return Paths{};
   }
@@ -211,7 +220,12 @@ NodeReply NetRoot::answer_at_root(Opcode opcode, OpenRoot* opened, ByteView body
     case Opcode::kChangeMode:
     case Opcode::kChangeOwner:
     case Opcode::kChangeTimes:
+    case Opcode::kSetXattr:
+    case Opcode::kRemoveXattr:
       return failed(EROFS);
+    case Opcode::kGetXattr:
+    case Opcode::kListXattr:
+      return failed(EOPNOTSUPP);
     default:
       break;
   }

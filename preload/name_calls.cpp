@@ -2,7 +2,8 @@
 //
 // name_calls.cpp: calls that make, remove and move names.
 //
-// Modes travel with the umask already applied. A name directly below the prefix is refused by the agent (EROFS).
+// Modes travel with the umask, which the owner applies. A name directly below the prefix is refused by the agent
+// (EROFS).
 #include <sys/sysmacros.h>
 
 #include "preload/descriptor_path.hpp"
@@ -25,7 +26,7 @@ Result<int> ask(const Routed& routed, Opcode opcode, const Request& request, cli
 template <class Local>
 int make_directory(int dirfd, const char* path, mode_t mode, Local&& local) {
   return by_path(dirfd, path, LastLink::kKeep, local, [=](const Routed& routed, client::Exchange& exchange) {
-    const wire::MakeDirectoryRequest request{mode & 07777 & ~current_umask(), routed.place.path};
+    const wire::MakeDirectoryRequest request{wire::new_mode(mode & 07777, current_umask()), routed.place.path};
     return ask(routed, Opcode::kMakeDirectory, request, exchange);
   });
 }
@@ -49,9 +50,8 @@ int make_symlink(const char* content, int dirfd, const char* path, Local&& local
 template <class Local>
 int make_node(int dirfd, const char* path, mode_t mode, dev_t device, Local&& local) {
   return by_path(dirfd, path, LastLink::kKeep, local, [=](const Routed& routed, client::Exchange& exchange) {
-    const std::uint32_t permissions = mode & 07777 & ~current_umask();
-    const wire::MakeNodeRequest request{(mode & ~07777U) | permissions, gnu_dev_major(device), gnu_dev_minor(device),
-                                        routed.place.path};
+    const wire::MakeNodeRequest request{wire::new_mode(mode, current_umask()), gnu_dev_major(device),
+                                        gnu_dev_minor(device), routed.place.path};
     return ask(routed, Opcode::kMakeNode, request, exchange);
   });
 }

@@ -48,7 +48,7 @@ Result<int> open_remote(const Routed& routed, client::Exchange& exchange, int fl
   const bool creates = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
   wire::OpenRequest request;
   request.flags = static_cast<std::uint32_t>(flags);
-  request.mode = creates ? mode & 07777 & ~current_umask() : 0;
+  request.mode = creates ? wire::new_mode(mode & 07777, current_umask()) : 0;
   const bool may_be_read = (flags & O_ACCMODE) == O_RDONLY && (flags & (O_PATH | O_DIRECTORY | O_DIRECT)) == 0;
   request.contents_bytes_max = may_be_read ? wire::kContentsBytesMax : 0;
   request.path = routed.place.path;

@@ -10,7 +10,7 @@
 
 namespace qnet::preload {
 
-/// The remote half of open(2): flags and mode as the program gave them, the umask is applied here.
+/// The remote half of open(2): flags and mode as the program gave them, the umask is added here.
 Result<int> open_remote(const Routed& routed, client::Exchange& exchange, int flags, mode_t mode);
 
 /// openat2(2). Remotely only what open(2) can do: ENOSYS for its restrictions on the way (callers have a fallback).

@@ -11,6 +11,7 @@
 
 #include <cstring>
 
+#include "agent/exec/caller_umask.hpp"
 #include "agent/exec/resolve.hpp"
 
 namespace qnet::exec {
@@ -68,17 +69,19 @@ Result<Buffer> execute(op::ReadDirectory, Call& call, const wire::ReadDirectoryR
 }
 
 Result<wire::MakeDirectoryReply> execute(op::MakeDirectory, Call& call, const wire::MakeDirectoryRequest& request) {
+  const CallerUmask umask(request.mode);
   const Status made = on_place(call, request.path, false, "mkdirat", [&](const Place& place) {
-    return ::mkdirat(place.directory(), place.name(), request.mode);
+    return ::mkdirat(place.directory(), place.name(), umask.mode());
   });
   if (!made) return fail(made.error());
   return wire::MakeDirectoryReply{};
 }
 
 Result<wire::MakeNodeReply> execute(op::MakeNode, Call& call, const wire::MakeNodeRequest& request) {
+  const CallerUmask umask(request.mode);
   const Status made = on_place(call, request.path, false, "mknodat", [&](const Place& place) {
     const dev_t device = makedev(request.device_major, request.device_minor);
-    return ::mknodat(place.directory(), place.name(), request.mode, device);
+    return ::mknodat(place.directory(), place.name(), umask.mode(), device);
   });
   if (!made) return fail(made.error());
   return wire::MakeNodeReply{};

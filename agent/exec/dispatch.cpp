@@ -7,6 +7,7 @@
 #include "agent/exec/io_exec.hpp"
 #include "agent/exec/lock_exec.hpp"
 #include "agent/exec/reply.hpp"
+#include "agent/exec/xattr_exec.hpp"
 #include "transport/wire/codec.hpp"
 
 namespace qnet::exec {

@@ -44,7 +44,7 @@ class Executor::Implementation {
 Executor::Implementation::Implementation(ExecutorConfig config)
     : context_(std::move(config)), requests_(context_.config.requests_max) {
   prepare_interrupts();
-  ::umask(0);  // The caller's umask is in the mode already.
+  ::umask(0);  // Threads that create take on the caller's.
   find_root();
   context_.end_waits = [this](const ClientLife& client, HandleId handle) { end_waits(client, handle); };
   context_.waiter = std::make_unique<Waiter>([this](JobPointer job) { wake(std::move(job)); },

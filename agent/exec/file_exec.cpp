@@ -7,6 +7,7 @@
 
 #include <array>
 
+#include "agent/exec/caller_umask.hpp"
 #include "agent/exec/interrupt.hpp"
 #include "agent/exec/open_flags.hpp"
 #include "agent/exec/resolve.hpp"
@@ -76,7 +77,10 @@ Result<wire::OpenReply> execute(op::Open, Call& call, const wire::OpenRequest& r
     if (const Status absolute = place.make_absolute(); !absolute) return fail(absolute.error());
   }
   auto file = std::make_shared<OpenFile>();
-  file->fd.reset(open_cancellable(call, place, flags, request.mode & 07777));
+  {
+    const CallerUmask umask(request.mode);
+    file->fd.reset(open_cancellable(call, place, flags, umask.mode() & 07777));
+  }
   if (!file->fd) {
     const bool creates_new = (flags & O_CREAT) != 0 && (flags & O_EXCL) != 0;
     const bool follow_last = (flags & O_NOFOLLOW) == 0 && !creates_new;

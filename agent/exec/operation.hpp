@@ -13,6 +13,7 @@
 #include "transport/wire/dir_ops.hpp"
 #include "transport/wire/file_ops.hpp"
 #include "transport/wire/opcode.hpp"
+#include "transport/wire/xattr_ops.hpp"
 
 #define QNET_EXEC_ROW_kOwner(Name)       \
   struct Name {                          \

@@ -29,7 +29,7 @@ struct DirectoryEntry {
 };
 
 struct MakeDirectoryRequest {
-  std::uint32_t mode = 0;  // umask already applied
+  std::uint32_t mode = 0;  // new_mode()
   std::string_view path;
   QNET_FIELDS(mode, path)
   bool is_plausible() const { return is_path(path); }
@@ -38,7 +38,7 @@ using MakeDirectoryReply = Empty;
 
 /// mknod(2), mkfifo(3).
 struct MakeNodeRequest {
-  std::uint32_t mode = 0;  // type and permissions, umask already applied
+  std::uint32_t mode = 0;  // new_mode(), with the type
   std::uint32_t device_major = 0, device_minor = 0;
   std::string_view path;
   QNET_FIELDS(mode, device_major, device_minor, path)

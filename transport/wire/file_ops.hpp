@@ -47,11 +47,22 @@ struct RedirectReply {
   bool is_plausible() const { return which <= 1 && is_local <= 1 && path.starts_with('/') && is_path(path); }
 };
 
+/// The mode of something new: permissions and type as the program gave them, above them the program's umask.
+constexpr std::uint32_t new_mode(std::uint32_t mode, std::uint32_t umask) {
+  return (mode & 0xffff) | (umask & 0777) << 16;
+}
+constexpr std::uint32_t mode_of(std::uint32_t new_mode) {
+  return new_mode & 0xffff;
+}
+constexpr std::uint32_t umask_of(std::uint32_t new_mode) {
+  return new_mode >> 16 & 0777;
+}
+
 /// open(2), openat(2), creat(2). A path on the node ("" or "/…" with handle 0), or relative to the handle; an empty
 /// path with a handle opens the same file anew, as open("/proc/self/fd/N") does.
 struct OpenRequest {
   std::uint32_t flags = 0;               // O_*; O_CLOEXEC is kept by the local agent for the descriptor that it passes
-  std::uint32_t mode = 0;                // umask already applied
+  std::uint32_t mode = 0;                // new_mode()
   std::uint32_t contents_bytes_max = 0;  // a regular file that is not longer comes with its contents; 0: never
   std::string_view path;
 

@@ -105,6 +105,30 @@ TEST(MalformedMessageTest, PathsAreAsLongAsPathMax) {
   expect_limit(GetPathLimitRequest{.path = longest}, GetPathLimitRequest{.path = too_long});
 }
 
+TEST(MalformedMessageTest, ExtendedAttributesAreAsLongAsTheKernelsLimits) {
+  const std::string longest(kPathBytesMax, 'x');
+  const std::string too_long(kPathBytesMax + 1, 'x');
+  expect_limit(GetXattrRequest{.path = longest, .name = {}}, GetXattrRequest{.path = too_long, .name = {}});
+  expect_limit(ListXattrRequest{.path = longest}, ListXattrRequest{.path = too_long});
+  expect_limit(SetXattrRequest{.path = longest, .name = {}}, SetXattrRequest{.path = too_long, .name = {}});
+  expect_limit(RemoveXattrRequest{.path = longest, .name = {}}, RemoveXattrRequest{.path = too_long, .name = {}});
+
+  const std::string name(kXattrNameBytesMax, 'n');
+  const std::string long_name(kXattrNameBytesMax + 1, 'n');
+  expect_limit(GetXattrRequest{.path = {}, .name = name}, GetXattrRequest{.path = {}, .name = long_name});
+  expect_limit(SetXattrRequest{.path = {}, .name = name}, SetXattrRequest{.path = {}, .name = long_name});
+  expect_limit(RemoveXattrRequest{.path = {}, .name = name}, RemoveXattrRequest{.path = {}, .name = long_name});
+
+  const Bytes value(kXattrValueBytesMax + 1);
+  const ByteView whole(value);
+  expect_limit(SetXattrRequest{.path = {}, .name = {}, .value = {whole.first(kXattrValueBytesMax)}},
+               SetXattrRequest{.path = {}, .name = {}, .value = {whole}});
+  expect_limit(GetXattrRequest{.room_bytes = kXattrValueBytesMax},
+               GetXattrRequest{.room_bytes = kXattrValueBytesMax + 1});
+  expect_limit(ListXattrRequest{.room_bytes = kXattrValueBytesMax},
+               ListXattrRequest{.room_bytes = kXattrValueBytesMax + 1});
+}
+
 TEST(MalformedMessageTest, DataHasALimit) {
   expect_limit(ReadRequest{.length_bytes = kDataBytesMax}, ReadRequest{.length_bytes = kDataBytesMax + 1});
   expect_limit(ReadRequest{.offset_bytes = -1}, ReadRequest{.offset_bytes = -2});

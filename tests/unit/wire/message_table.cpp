@@ -169,6 +169,23 @@ void add_attribute_operations(std::vector<Row>& rows) {
   rows.push_back(make_row("GetPathLimitReply", GetPathLimitReply{.value = -1}, "ffffffffffffffff"));
 }
 
+void add_xattr_operations(std::vector<Row>& rows) {
+  rows.push_back(make_row("GetXattrRequest",
+                          GetXattrRequest{.flags = 0x100, .room_bytes = 4096, .path = "/a", .name = "user.x"},
+                          "00010000 00100000 0200 2f61 0600 757365722e78"));
+  rows.push_back(make_row("GetXattrReply", GetXattrReply{.size_bytes = 2, .value = tail("ab")}, "02000000 6162"));
+  rows.push_back(make_row("SetXattrRequest",
+                          SetXattrRequest{.flags = 0x100, .mode = 1, .path = "/a", .name = "n", .value = tail("ab")},
+                          "00010000 01000000 0200 2f61 0100 6e 6162"));
+  rows.push_back(make_row("SetXattrReply", SetXattrReply{}, ""));
+  rows.push_back(make_row("ListXattrRequest", ListXattrRequest{.flags = 0, .room_bytes = 0, .path = "/a"},
+                          "00000000 00000000 0200 2f61"));
+  rows.push_back(make_row("ListXattrReply", ListXattrReply{.size_bytes = 2, .value = {}}, "02000000"));
+  rows.push_back(make_row("RemoveXattrRequest", RemoveXattrRequest{.flags = 0x100, .path = "/a", .name = "n"},
+                          "00010000 0200 2f61 0100 6e"));
+  rows.push_back(make_row("RemoveXattrReply", RemoveXattrReply{}, ""));
+}
+
 void add_agent_operations(std::vector<Row>& rows) {
   rows.push_back(make_row("CancelRequest", CancelRequest{.request = 7}, "0700000000000000"));
   rows.push_back(make_row("CancelReply", CancelReply{}, ""));
@@ -195,6 +212,7 @@ const std::vector<Row>& message_table() {
     add_lock_operations(rows);
     add_directory_operations(rows);
     add_attribute_operations(rows);
+    add_xattr_operations(rows);
     add_agent_operations(rows);
     return rows;
   }();

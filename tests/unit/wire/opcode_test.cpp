@@ -40,7 +40,9 @@ TEST(OpcodeTest, NumbersNeverChange) {
                                                     {25, "ChangeMode"},    {26, "ChangeOwner"},
                                                     {27, "ChangeTimes"},   {28, "Truncate"},
                                                     {29, "GetFileSystem"}, {30, "GetPathLimit"},
-                                                    {31, "Poll"},          {200, "Cancel"},
+                                                    {31, "Poll"},          {32, "GetXattr"},
+                                                    {33, "SetXattr"},      {34, "ListXattr"},
+                                                    {35, "RemoveXattr"},   {200, "Cancel"},
                                                     {201, "AdoptHandle"},  {202, "EnterDirectory"},
                                                     {203, "ListNodes"},    {204, "GetStatistics"}};
   for (const auto& [number, name] : released) {
