@@ -56,9 +56,9 @@ class Outcome:
 
 
 def lines_of(commands):
-    """A table of commands: a list, or a text with one a line; '#' begins a remark."""
+    """A table of commands: a list, or a text with one a line; '#' begins a remark, a backslash at the end joins."""
     if isinstance(commands, str):
-        commands = commands.splitlines()
+        commands = re.sub(r"\\\n\s*", "", commands).splitlines()
     return [line.strip() for line in commands if line.strip() and not line.strip().startswith("#")]
 
 
