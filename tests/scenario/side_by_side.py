@@ -14,6 +14,8 @@ from pathlib import Path
 PREFIX = "/net/b"
 PLACE = "/tmp/same/d"
 TIMEOUT_S = 60
+#: env=MAPPED: the tree has the same name on both sides.
+MAPPED = {"D": PLACE, "QNET_MAP": f"{PLACE}={PREFIX}{PLACE}"}
 SHOWN_LINES, SHOWN_COLUMNS = 60, 200
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

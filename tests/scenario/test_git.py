@@ -2,14 +2,14 @@
 """git keeps, clones, repairs and rewrites repositories on another node."""
 import pytest
 
-from side_by_side import TREE, same
+from side_by_side import MAPPED, TREE, same
 
 SET_UP = r"""
 export HOME=$L GIT_CONFIG_NOSYSTEM=1 GIT_PAGER=cat
 export GIT_AUTHOR_DATE='@1700000000 +0000' GIT_COMMITTER_DATE='@1700000000 +0000'
 git config --global user.email a@b; git config --global user.name n; git config --global init.defaultBranch main
 git config --global advice.detachedHead false; git config --global safe.directory '*'; git config --global gc.auto 0
-git config --global protocol.file.allow always; cd $D
+git config --global protocol.file.allow always; mkdir -p ${D%/*}; cd $D
 """
 
 #: Two branches that differ in one line, a tag, an ignored file.
@@ -28,7 +28,8 @@ def same_git(lab, commands, history=HISTORY, **how):
     return same(lab, [SET_UP + history + commands], tree=TREE, compare_trees=False, **how)
 
 
-def test_everyday_commands(lab):
+@pytest.mark.parametrize("env", [None, MAPPED], ids=["net", "mapped"])
+def test_everyday_commands(lab, env):
     same_git(lab, r"""
         cd repo; git status; git log --oneline --all --graph; git log -p -1; git show v1 --stat; git diff main side
         echo new >fresh; mv numbers renamed; rm sub/lines; git status --short; git add -A; git status --short
@@ -48,7 +49,7 @@ def test_everyday_commands(lab):
         git -C repo log -1 --format=%H; git --git-dir=$D/repo/.git log -1 --format=%T
         GIT_DIR=$D/repo/.git GIT_WORK_TREE=$D/repo git status --short; git -C $D/missing status
         git -C $D/empty status 2>&1 | sed 's/point .*/point/'
-    """)
+    """, env=env)
 
 
 def test_rewriting_and_work_trees(lab):

@@ -2,11 +2,13 @@
 """Debian's Python 3 finds another node's files as it finds its own."""
 import pytest
 
-from side_by_side import PROGRAMS, same, same_program
+from side_by_side import MAPPED, PROGRAMS, same, same_program
 
 
-def test_os_calls(lab):
-    same_program(lab, "python_os")
+@pytest.mark.parametrize("how", [{}, {"env": MAPPED}, {"user": "1000", "more": "chown -hR 1000 $D\n"}],
+                         ids=["root", "mapped", "user"])
+def test_os_calls(lab, how):
+    same_program(lab, "python_os", **how)
 
 
 def test_modules_that_work_on_files(lab):
