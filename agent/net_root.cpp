@@ -292,9 +292,11 @@ NodeReply NetRoot::read_directory(OpenRoot& opened, ByteView body) const {
   while (opened.position < count) {
     const auto& [name, inode] = entries[static_cast<std::size_t>(opened.position)];
     const wire::DirectoryEntry entry{.inode = inode, .next = opened.position + 1, .type = DT_DIR, .name = name};
-    const Result<ByteView> encoded = wire::encode(entry, reply.body.bytes().subspan(filled));
-    if (!encoded) break;
-    filled += encoded->size();
+    wire::Writer out(reply.body.bytes().subspan(filled));
+    wire::put_field(out, entry);
+    if (request->with_attributes != 0) wire::put_field(out, wire::Attributes());
+    if (out.has_failed()) break;
+    filled += out.written_bytes();
     ++opened.position;
   }
   reply.body.truncate(filled);

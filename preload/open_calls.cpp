@@ -59,9 +59,12 @@ Result<int> open_remote(const Routed& routed, client::Exchange& exchange, int fl
   if (!reply) return fail(reply.error());
   if (exchange.received_fd < 0) return fail(EIO, "open: no descriptor");
   note_remote(exchange.received_fd);
-  if (reply->kind == static_cast<std::uint8_t>(wire::HandleKind::kFile)) {
-    client::brought::keep(routed.place, HandleId{reply->handle}, exchange.received_fd, reply->attributes,
-                          reply->contents.bytes);
+  const HandleId handle{reply->handle};
+  const bool is_file = reply->kind == static_cast<std::uint8_t>(wire::HandleKind::kFile);
+  const bool is_directory = reply->kind == static_cast<std::uint8_t>(wire::HandleKind::kDirectory);
+  if (is_directory) client::brought::name_directory(routed.place, handle);
+  if (is_file || is_directory) {
+    client::brought::keep(routed.place, handle, exchange.received_fd, reply->attributes, reply->contents.bytes);
   }
   return exchange.received_fd;
 }

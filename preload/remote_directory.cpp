@@ -10,6 +10,7 @@
 #include <atomic>
 #include <new>
 
+#include "agent/client/brought.hpp"
 #include "preload/entry.hpp"
 #include "preload/libc.hpp"
 #include "preload/remote_call.hpp"
@@ -63,10 +64,11 @@ void free_slot(std::byte* slot, std::size_t index) {
   used_slots[index / 64].fetch_and(~(std::uint64_t{1} << (index % 64)), std::memory_order_release);
 }
 
-/// How many bytes of entries the owner has sent.
-Result<std::size_t> read_entries(const RemoteFd& found, MutableBytes into) {
+/// How many bytes of entries the owner has sent, each with its attributes if wanted.
+Result<std::size_t> read_entries(const RemoteFd& found, MutableBytes into, bool with_attributes) {
   if (found.error != 0) return fail(found.error, "handle");
-  const wire::ReadDirectoryRequest request{.length_bytes = static_cast<std::uint32_t>(into.size())};
+  const wire::ReadDirectoryRequest request{.length_bytes = static_cast<std::uint32_t>(into.size()),
+                                           .with_attributes = static_cast<std::uint8_t>(with_attributes ? 1 : 0)};
   client::SmallExchange exchange;
   const Result<ByteView> body = wire::encode(request, exchange.request);
   if (!body) return fail(body.error());
@@ -87,11 +89,17 @@ Status seek_entries(const RemoteFd& found, std::int64_t position) {
   return {};
 }
 
-/// The next entry of `entries`; false at its end. EIO for what no owner sends.
-Result<bool> take_entry(ByteView& entries, wire::DirectoryEntry& entry) {
+/// The next entry of `entries`; false at its end, or that of the directory. EIO for what no owner sends.
+Result<bool> take_entry(ByteView& entries, bool with_attributes, wire::DirectoryEntry& entry) {
   if (entries.empty()) return false;
   wire::Reader in(entries);
   wire::get_field(in, entry);
+  if (!in.has_failed() && entry.name.empty()) {
+    entries = {};
+    return false;
+  }
+  wire::Attributes attributes;  // Kept for those who ask: brought.hpp.
+  if (with_attributes) wire::get_field(in, attributes);
   if (in.has_failed() || entry.name.empty() || entry.name.size() > NAME_MAX) return fail(EIO, "directory entry");
   entries = in.rest();
   return true;
@@ -123,6 +131,7 @@ RemoteDirectory* RemoteDirectory::open(const RemoteFd& found) {
       directory->lock_ = PTHREAD_MUTEX_INITIALIZER;
       directory->position_ = 0;
       directory->read_at_ = directory->read_end_ = 0;
+      directory->has_attributes_ = false;
       return directory;
     }
     errno = EMFILE;
@@ -140,8 +149,10 @@ RemoteDirectory* RemoteDirectory::from(DIR* stream) {
 Result<bool> RemoteDirectory::fill() {
   RemoteFd found;
   if (!find_remote(fd_, found)) return fail(EBADF, "handle");
-  const Result<std::size_t> count = read_entries(found, {batch_, kBatchBytes});
+  has_attributes_ = client::brought::wants_attributes();
+  const Result<std::size_t> count = read_entries(found, {batch_, kBatchBytes}, has_attributes_);
   if (!count) return fail(count.error());
+  client::brought::keep_listing(found.handle, ByteView(batch_).first(*count), has_attributes_);
   read_at_ = 0;
   read_end_ = *count;
   return *count > 0;
@@ -159,10 +170,10 @@ struct dirent* RemoteDirectory::next_unlocked() {
   }
   ByteView entries(batch_ + read_at_, read_end_ - read_at_);
   wire::DirectoryEntry entry;
-  const Result<bool> taken = take_entry(entries, entry);
-  if (!taken) {
+  const Result<bool> taken = take_entry(entries, has_attributes_, entry);
+  if (!taken || !*taken) {
     read_at_ = read_end_;
-    errno = taken.error().code;
+    if (!taken) errno = taken.error().code;
     return nullptr;
   }
   fill_record(entry, entry_);
@@ -228,7 +239,7 @@ ssize_t list_directory(const RemoteFd& found, void* buffer, std::size_t room) {
   std::byte* const packed = is_small ? small : out + (room - wanted);
   const off_t start = is_small ? qnet_lseek(found.fd, 0, SEEK_CUR) : 0;
   if (start < 0) return -1;
-  const Result<std::size_t> count = read_entries(found, {packed, wanted});
+  const Result<std::size_t> count = read_entries(found, {packed, wanted}, false);
   if (!count) return refuse(count.error().code);
 
   ByteView entries(packed, *count);
@@ -236,7 +247,7 @@ ssize_t list_directory(const RemoteFd& found, void* buffer, std::size_t room) {
   std::int64_t next = start;
   for (;;) {
     wire::DirectoryEntry entry;
-    const Result<bool> taken = take_entry(entries, entry);
+    const Result<bool> taken = take_entry(entries, false, entry);
     if (!taken) return refuse(taken.error().code);
     if (!*taken) return static_cast<ssize_t>(written);
     struct dirent record;

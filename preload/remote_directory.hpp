@@ -48,6 +48,7 @@ class RemoteDirectory {
   pthread_mutex_t lock_;
   long position_;  // of the entry that comes next
   std::size_t read_at_, read_end_;
+  bool has_attributes_;  // of the entries in batch_
   struct dirent entry_;
   std::byte batch_[kBatchBytes];
 };

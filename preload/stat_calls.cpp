@@ -29,6 +29,9 @@ LastLink last_link_of(int flags) {
 }
 
 Result<wire::Attributes> ask_attributes(const Routed& routed, int flags, client::Exchange& exchange) {
+  wire::Attributes brought;
+  const bool follows = (flags & AT_SYMLINK_NOFOLLOW) == 0;
+  if (client::brought::attributes_of_entry(routed.place, routed.place.path, follows, brought)) return brought;
   const wire::GetAttributesRequest request{static_cast<std::uint32_t>(flags & AT_SYMLINK_NOFOLLOW), routed.place.path};
   return ask_path<wire::GetAttributesReply>(routed, wire::Opcode::kGetAttributes, request, exchange);
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// brought.hpp: what did the reply to the last Open bring along, and may it still answer? (the exception in design 1)
+// brought.hpp: what did the last reply bring along, and may it still answer? (the exception in design 1)
 //
-// Attributes, and the contents of a small file. They answer fstat, read, pread and lseek of the thread that opened the
-// file, until the process makes a remote call, or waits for or receives something, and for kAgeMax at most. What is
-// read here moves an offset that is only noted here: settle() tells the owner, before anything that could notice.
+// An Open brings attributes and the contents of a small file; they answer fstat, read, pread and lseek. A ReadDirectory
+// may bring the attributes of the entries; they answer stat. They answer the thread that asked, until the process makes
+// a remote call, or waits for or receives something, and for kAgeMaxNs at most. What is read here moves an offset that
+// is only noted here: settle() tells the owner, before anything that could notice.
 //
-// One file at a time, in zeroed memory. A signal handler or a thread that comes in between finds nothing and asks.
+// One file or one listing at a time, in zeroed memory. A signal handler or a thread that comes in between finds nothing
+// and asks.
 // Threads:  any; signal-safe.
 #pragma once
 
@@ -17,6 +19,8 @@
 
 namespace qnet::client::brought {
 
+/// Longest listing that is kept.
+inline constexpr std::size_t kListingBytesMax = 32 << 10;
 /// In nanoseconds, from the arrival of the reply.
 inline constexpr std::int64_t kAgeMaxNs = 1'000'000;
 
@@ -27,8 +31,18 @@ extern constinit std::atomic<std::uint64_t> state;
 /// whole file; empty: not known.
 void keep(const Place& place, HandleId handle, int fd, const wire::Attributes& attributes, ByteView contents);
 
+/// After the Open of a directory: what its entries are called by path.
+void name_directory(const Place& place, HandleId handle);
+/// After a ReadDirectory on `handle`, by the thread that made it. `entries` as they came, each with its attributes if
+/// they were asked for.
+void keep_listing(HandleId handle, ByteView entries, bool has_attributes);
+/// True once this process has asked for attributes of entries just listed: listings should bring them.
+bool wants_attributes();
+
 /// False: ask the owner.
 bool attributes(HandleId handle, wire::Attributes& found);
+/// lstat(2), or stat(2) with `follows`, of an entry just listed. False: ask.
+bool attributes_of_entry(const Place& place, std::string_view path, bool follows, wire::Attributes& found);
 /// Bytes delivered, 0 at the end of the file; -EFAULT. `offset` -1: the current one, which moves. Nothing: ask.
 std::optional<ssize_t> read(HandleId handle, std::span<const iovec> into, std::int64_t offset);
 /// The new offset. Nothing: ask.

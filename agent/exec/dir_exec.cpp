@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <optional>
 
 #include "agent/exec/caller_umask.hpp"
 #include "agent/exec/resolve.hpp"
+#include "agent/exec/statx.hpp"
 
 namespace qnet::exec {
 namespace {
@@ -22,12 +24,47 @@ constexpr std::size_t kRecordLengthAt = 16, kTypeAt = 18, kNameAt = 19;
 // A DirectoryEntry: u64 inode, i64 next, u8 type, u16 name length, name. Never longer than the record.
 static_assert(kNameAt == 8 + 8 + 1 + 2);
 
-/// Turns the kernel's records into entries, in place. Returns the bytes that the entries take.
-std::size_t to_entries(MutableBytes records) {
+/// As of lstat(2); nothing known if it is gone meanwhile, or may not be asked.
+wire::Attributes attributes_of(int directory, const char* name) {
+  struct statx found;
+  const int how = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+  return ::statx(directory, name, how, kAttributesMask, &found) == 0 ? to_wire(found) : wire::Attributes();
+}
+
+/// An entry of 1 byte, the shortest, takes 24 bytes as a record; with its attributes every entry fits into 7 times as
+/// much.
+constexpr std::size_t kGrowthMax = 7;
+constexpr std::size_t kLongestRecordBytes = 280;
+static_assert(wire::kAttributesListingBytesMin / kGrowthMax >= kLongestRecordBytes);
+
+struct Records {
+  std::size_t size_bytes = 0;
+  bool is_end = false;  // there is something, and nothing behind it
+};
+
+/// As many as fit, so that small directories come with their end.
+Result<Records> read_records(int fd, MutableBytes room) {
+  Records records;
+  do {
+    const MutableBytes rest = room.subspan(records.size_bytes);
+    const long count = ::syscall(SYS_getdents64, fd, rest.data(), rest.size());
+    if (count < 0 && records.size_bytes == 0) return fail_errno("getdents64");
+    if (count <= 0) {
+      records.is_end = count == 0 && records.size_bytes != 0;
+      break;
+    }
+    records.size_bytes += static_cast<std::size_t>(count);
+  } while (room.size() - records.size_bytes >= kLongestRecordBytes);
+  return records;
+}
+
+/// Turns the kernel's records into entries at `room`, which may be their own place. With `directory` each entry gets
+/// its attributes. Returns the bytes that the entries take.
+std::size_t to_entries(ByteView records, MutableBytes room, std::optional<int> directory, bool is_end) {
   std::size_t from = 0;
-  wire::Writer out(records);
+  wire::Writer out(room);
   while (from < records.size()) {
-    std::byte* const record = records.data() + from;
+    const std::byte* const record = records.data() + from;
     wire::DirectoryEntry entry;
     std::uint16_t record_bytes = 0;
     std::memcpy(&entry.inode, record, 8);
@@ -38,11 +75,15 @@ std::size_t to_entries(MutableBytes records) {
     const std::size_t name_bytes = ::strnlen(name, record_bytes - kNameAt);
     // The name first: what is written in front of it may lie on its old place.
     char kept[256];
-    std::memcpy(kept, name, std::min(name_bytes, sizeof kept));
-    entry.name = {kept, std::min(name_bytes, sizeof kept)};
+    const std::size_t kept_bytes = std::min(name_bytes, sizeof kept - 1);
+    std::memcpy(kept, name, kept_bytes);
+    kept[kept_bytes] = '\0';
+    entry.name = {kept, kept_bytes};
     from += record_bytes;
     wire::put_field(out, entry);
+    if (directory) wire::put_field(out, attributes_of(*directory, kept));
   }
+  if (is_end) wire::put_field(out, wire::DirectoryEntry());
   return out.written_bytes();
 }
 
@@ -60,11 +101,19 @@ Status on_place(Call& call, std::string_view path, bool follow_last, const char*
 Result<Buffer> execute(op::ReadDirectory, Call& call, const wire::ReadDirectoryRequest& request) {
   const Result<OpenFilePointer> file = call.file();
   if (!file) return fail(file.error());
+  const int fd = (*file)->fd.get();
   Buffer body(request.length_bytes);
-  const long count = ::syscall(SYS_getdents64, (*file)->fd.get(), body.data(), body.size());
-  if (count < 0) return fail_errno("getdents64");
-  body.truncate(static_cast<std::size_t>(count));
-  body.truncate(to_entries(body.bytes()));
+  if (request.with_attributes == 0) {
+    const Result<Records> records = read_records(fd, body.bytes());
+    if (!records) return fail(records.error());
+    body.truncate(
+        to_entries(ByteView(body.view()).first(records->size_bytes), body.bytes(), std::nullopt, records->is_end));
+    return body;
+  }
+  Buffer memory(body.size() / kGrowthMax);
+  const Result<Records> records = read_records(fd, memory.bytes());
+  if (!records) return fail(records.error());
+  body.truncate(to_entries(memory.view().first(records->size_bytes), body.bytes(), fd, records->is_end));
   return body;
 }
 

@@ -9,13 +9,21 @@
 
 namespace qnet::wire {
 
+/// Least room for entries, and for entries with attributes.
+inline constexpr std::size_t kListingBytesMin = 512, kAttributesListingBytesMin = 2048;
+
 /// getdents64(2) at the handle's position.
 struct ReadDirectoryRequest {
-  std::uint32_t length_bytes = 0;  // of the reply, 512 to kDataBytesMax
-  QNET_FIELDS(length_bytes)
-  bool is_plausible() const { return length_bytes >= 512 && length_bytes <= kDataBytesMax; }
+  std::uint32_t length_bytes = 0;    // of the reply, kListingBytesMin to kDataBytesMax
+  std::uint8_t with_attributes = 0;  // 1: each entry is followed by its Attributes, as of lstat(2); mask 0: not known
+  QNET_FIELDS(length_bytes, with_attributes)
+  bool is_plausible() const {
+    const std::size_t least_bytes = with_attributes != 0 ? kAttributesListingBytesMin : kListingBytesMin;
+    return length_bytes >= least_bytes && length_bytes <= kDataBytesMax && with_attributes <= 1;
+  }
 };
-/// DirectoryEntry, one behind the other; empty at the end of the directory.
+/// DirectoryEntry (and Attributes), one behind the other; nothing at the end of the directory. An entry without a name
+/// (and without Attributes) as the last one: the end comes next, and need not be asked for.
 struct ReadDirectoryReply {
   Tail entries;
   QNET_FIELDS(entries)
@@ -24,7 +32,7 @@ struct DirectoryEntry {
   std::uint64_t inode = 0;
   std::int64_t next = 0;  // position of the next entry, for Seek
   std::uint8_t type = 0;  // DT_*
-  std::string_view name;  // 1 to 255 bytes
+  std::string_view name;  // 1 to 255 bytes, or none: see above
   QNET_FIELDS(inode, next, type, name)
 };
 

@@ -88,3 +88,27 @@ check("bad memory", (libc.read(fd, address, 4), ctypes.get_errno()), (-1, errno.
 check("after it", os.read(fd, 3), b"012")
 os.close(fd)
 os.unlink(FILE)
+
+MANY = D + "/many"
+os.mkdir(MANY)
+for number in range(300):
+    with open(f"{MANY}/{number}", "w", encoding="ascii") as out:
+        out.write("x" * number)
+os.symlink("7", MANY + "/link")
+
+
+def sizes():
+    with os.scandir(MANY) as entries:
+        return sorted((entry.name, entry.stat(follow_symlinks=False).st_size) for entry in entries)
+
+
+WANTED = sorted([(str(number), number) for number in range(300)] + [("link", 1)])
+check("listed", sizes(), WANTED)
+check("listed again", sizes(), WANTED)
+os.truncate(MANY + "/299", 5)
+WANTED[WANTED.index(("299", 299))] = ("299", 5)
+check("listed after a change", sizes(), WANTED)
+with os.scandir(MANY) as entries:
+    first = next(entry for entry in entries if entry.name != "link")
+    os.truncate(first.path, 1000)
+    check("changed after it was listed", os.lstat(first.path).st_size, 1000)

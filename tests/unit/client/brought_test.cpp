@@ -115,6 +115,50 @@ TEST_F(BroughtTest, TheOwnerIsToldTheOffsetBeforeAnyOtherCall) {
   EXPECT_EQ(agent.requests(), 2) << "nor once the file is closed";
 }
 
+/// Entries "one", "two" and the symlink "link".
+std::string entries(bool with_attributes) {
+  std::string bytes(1024, '\0');
+  wire::Writer out(as_writable_bytes(bytes.data(), bytes.size()));
+  for (const auto& [name, mode, size] :
+       {std::tuple{"one", 0100644U, 1U}, std::tuple{"two", 0100644U, 2U}, std::tuple{"link", 0120777U, 3U}}) {
+    wire::put_field(out, wire::DirectoryEntry{.inode = 5, .next = 1, .type = 8, .name = name});
+    if (with_attributes) wire::put_field(out, wire::Attributes{.mask = 0x7ff, .mode = mode, .size_bytes = size});
+  }
+  bytes.resize(out.written_bytes());
+  return bytes;
+}
+
+std::uint64_t size_of_entry(const Place& place, bool follows = false) {
+  wire::Attributes found;
+  return brought::attributes_of_entry(place, place.path, follows, found) ? found.size_bytes : 0;
+}
+
+TEST_F(BroughtTest, AListingAnswersForItsEntriesByPathAndByDescriptor) {
+  const HandleId directory{9};
+  brought::name_directory({"b", HandleId(), "/d"}, directory);
+  brought::keep_listing(directory, as_bytes(entries(true)), true);
+  EXPECT_EQ(size_of_entry({"b", HandleId(), "/d/one"}), 1U);
+  EXPECT_EQ(size_of_entry({"b", HandleId(), "/d/two"}), 2U);
+  EXPECT_EQ(size_of_entry({"b", HandleId(), "/d/one"}), 1U) << "in any order";
+  EXPECT_EQ(size_of_entry({"b", directory, "two"}, true), 2U);
+  EXPECT_EQ(size_of_entry({"b", directory, "link"}), 3U);
+  EXPECT_EQ(size_of_entry({"b", directory, "link"}, true), 0U) << "what it points to is not known";
+  EXPECT_EQ(size_of_entry({"b", HandleId(), "/d/three"}), 0U);
+  EXPECT_EQ(size_of_entry({"b", HandleId(), "/dd/one"}), 0U);
+  EXPECT_EQ(size_of_entry({"b", HandleId(), "/d/one/x"}), 0U);
+  EXPECT_EQ(size_of_entry({"c", HandleId(), "/d/one"}), 0U) << "another node";
+  EXPECT_EQ(size_of_entry({"b", HandleId{8}, "one"}), 0U) << "another directory";
+  brought::settle();
+  EXPECT_EQ(size_of_entry({"b", HandleId(), "/d/one"}), 0U) << "another call has been made";
+}
+
+TEST_F(BroughtTest, ListingsBringAttributesOnceThoseAreAskedFor) {
+  const HandleId directory{9};
+  brought::keep_listing(directory, as_bytes(entries(false)), false);
+  EXPECT_EQ(size_of_entry({"b", directory, "one"}), 0U) << "they were not brought";
+  EXPECT_TRUE(brought::wants_attributes());
+}
+
 TEST_F(BroughtTest, MemoryThatIsNotThereIsEfault) {
   bring("0123456789");
   void* const nowhere = ::mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -31,6 +31,7 @@ class DirExecTest : public ExecTest {
     while (!in.rest().empty() && !in.has_failed()) {
       wire::DirectoryEntry entry;
       wire::get_field(in, entry);
+      if (entry.name.empty()) break;  // The end comes next.
       entries.push_back({std::string(entry.name), entry.inode, entry.next, entry.type});
     }
     EXPECT_FALSE(in.has_failed());
@@ -59,6 +60,58 @@ TEST_F(DirExecTest, ListsEverythingOnceInBatches) {
     EXPECT_EQ(found, expected);
     EXPECT_EQ(me_.seek(handle, 0, SEEK_SET), 0) << "rewinddir";
   }
+}
+
+TEST_F(DirExecTest, EntriesComeWithTheirAttributesIfWanted) {
+  for (int i = 0; i < 300; ++i) make_file(std::to_string(i), std::string(static_cast<std::size_t>(i), 'x'));
+  make_file(std::string(255, 'n'), "");
+  ASSERT_EQ(::symlink("/nowhere", path("link").c_str()), 0);
+  const auto handle = me_.must_open(folder_, O_RDONLY | O_DIRECTORY);
+  for (const std::uint32_t length_bytes : {2048U, 1U << 15}) {
+    std::size_t count = 0;
+    for (;;) {
+      const wire::ReadDirectoryRequest request{.length_bytes = length_bytes, .with_attributes = 1};
+      const Reply reply = me_.start(wire::Opcode::kReadDirectory, request, {handle}).get();
+      ASSERT_EQ(reply.error, 0);
+      ASSERT_LE(reply.body.size(), length_bytes);
+      if (reply.body.empty()) break;
+      for (wire::Reader in(reply.body.view()); !in.rest().empty(); ++count) {
+        wire::DirectoryEntry entry;
+        wire::Attributes attributes;
+        wire::get_field(in, entry);
+        if (entry.name.empty()) break;
+        wire::get_field(in, attributes);
+        ASSERT_FALSE(in.has_failed());
+        struct stat found;
+        ASSERT_EQ(::lstat(path(std::string(entry.name)).c_str(), &found), 0) << entry.name;
+        EXPECT_EQ(attributes.inode, found.st_ino) << entry.name;
+        EXPECT_EQ(attributes.mode, found.st_mode) << entry.name;
+        EXPECT_EQ(attributes.size_bytes, static_cast<std::uint64_t>(found.st_size)) << entry.name;
+      }
+    }
+    EXPECT_EQ(count, 304U);
+    EXPECT_EQ(me_.seek(handle, 0, SEEK_SET), 0);
+  }
+}
+
+TEST_F(DirExecTest, ASmallDirectoryComesWithItsEnd) {
+  make_file("f", "");
+  const auto handle = me_.must_open(folder_, O_RDONLY | O_DIRECTORY);
+  const auto names = [&] {
+    std::vector<std::string> found;
+    const Reply reply =
+        me_.start(wire::Opcode::kReadDirectory, wire::ReadDirectoryRequest{.length_bytes = 4096}, {handle}).get();
+    for (wire::Reader in(reply.body.view()); !in.rest().empty() && !in.has_failed();) {
+      wire::DirectoryEntry entry;
+      wire::get_field(in, entry);
+      found.emplace_back(entry.name);
+    }
+    return found;
+  };
+  const auto found = names();
+  ASSERT_EQ(found.size(), 4U) << "., .., f and the end";
+  EXPECT_EQ(found.back(), "");
+  EXPECT_TRUE(names().empty()) << "at the end";
 }
 
 TEST_F(DirExecTest, SeeksToWhereAnEntryEnded) {

@@ -134,6 +134,8 @@ TEST(MalformedMessageTest, DataHasALimit) {
   expect_limit(ReadRequest{.offset_bytes = -1}, ReadRequest{.offset_bytes = -2});
   expect_limit(WriteRequest{.offset_bytes = -1}, WriteRequest{.offset_bytes = -2});
   expect_limit(ReadDirectoryRequest{.length_bytes = 512}, ReadDirectoryRequest{.length_bytes = 511});
+  expect_limit(ReadDirectoryRequest{.length_bytes = 2048, .with_attributes = 1},
+               ReadDirectoryRequest{.length_bytes = 2047, .with_attributes = 1});
   expect_limit(ReadDirectoryRequest{.length_bytes = kDataBytesMax},
                ReadDirectoryRequest{.length_bytes = kDataBytesMax + 1});
 

@@ -100,7 +100,8 @@ void add_lock_operations(std::vector<Row>& rows) {
 }
 
 void add_directory_operations(std::vector<Row>& rows) {
-  rows.push_back(make_row("ReadDirectoryRequest", ReadDirectoryRequest{.length_bytes = 0x8000}, "00800000"));
+  rows.push_back(make_row("ReadDirectoryRequest", ReadDirectoryRequest{.length_bytes = 0x8000, .with_attributes = 1},
+                          "00800000 01"));
   rows.push_back(make_row("ReadDirectoryReply", ReadDirectoryReply{.entries = tail("abc")}, "616263"));
   rows.push_back(make_row("DirectoryEntry", DirectoryEntry{.inode = 2, .next = -3, .type = 8, .name = "x y"},
                           "0200000000000000 fdffffffffffffff 08 0300 782079"));
