@@ -109,7 +109,10 @@ class Change {
   bool is_alone_;
 };
 
+constinit std::atomic<std::int64_t (*)()> clock_of_test = nullptr;
+
 std::int64_t now_ns() {
+  if (const auto clock = clock_of_test.load(std::memory_order_relaxed)) return clock();
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
@@ -286,6 +289,10 @@ void tell_owner() {
   const Place place{file.target.view(), file.handle, {}};
   // A failure shows again in the call that is about to be made, unless the file is closed already.
   static_cast<void>(call<wire::SeekReply>(wire::Opcode::kSeek, place, request, exchange, options));
+}
+
+void use_clock(std::int64_t (*clock)()) {
+  clock_of_test.store(clock);
 }
 
 void make_old() {

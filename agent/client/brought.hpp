@@ -48,6 +48,9 @@ std::optional<ssize_t> read(HandleId handle, std::span<const iovec> into, std::i
 /// The new offset. Nothing: ask.
 std::optional<std::int64_t> seek(HandleId handle, std::int64_t offset, int whence);
 
+/// Nanoseconds. For tests: the age of what is kept goes by `clock` from now on; null: CLOCK_MONOTONIC.
+void use_clock(std::int64_t (*clock)());
+
 /// The slow parts.
 void tell_owner();
 void make_old();
