@@ -15,6 +15,7 @@
 #include "transport/wire/dir_ops.hpp"
 #include "transport/wire/errno_wire.hpp"
 #include "transport/wire/file_ops.hpp"
+#include "transport/wire/xattr_ops.hpp"
 
 namespace qnet::wire {
 namespace {
