@@ -90,6 +90,7 @@ def test_rsync_mirrors_both_ways_with_links_acls_and_attributes(lab):
     """)
 
 
+@pytest.mark.slow
 def test_archivers_pack_and_unpack(lab):
     same_with(lab, r"""
         cd $D && zip -qry $L/z.zip dir link file; unzip -l $L/z.zip | awk '{print $1, $4}'; mkdir out; \
@@ -110,6 +111,7 @@ def test_archivers_pack_and_unpack(lab):
     """)
 
 
+@pytest.mark.slow
 def test_compressors_read_and_replace(lab):
     same(lab, r"""
         cd $D/dir/sub; xz -k -T0 numbers; xz -l --robot numbers.xz | cut -f2-5; xz -dc numbers.xz | cmp - numbers; \

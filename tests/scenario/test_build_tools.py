@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """gcc, ld, ar and make build a tree that lies on another node."""
+import pytest
+
 from side_by_side import same
 
 PROJECT = r"""
@@ -53,6 +55,7 @@ def test_make_builds_in_parallel_and_only_what_is_out_of_date(lab):
     assert "36 2 src/main.c\n" in outcome.out
 
 
+@pytest.mark.slow
 def test_the_compiler_reads_and_writes_everywhere(lab):
     same(lab, r"""
         cd $D/p; gcc -Iinclude -c src/part1.c -o $L/part1.o; gcc -Iinclude -c src/part[2-8].c src/main.c; \

@@ -52,6 +52,7 @@ def test_everyday_commands(lab, env):
     """, env=env)
 
 
+@pytest.mark.slow
 def test_rewriting_and_work_trees(lab):
     same_git(lab, r"""
         cd repo; git rebase main side; git status; git checkout --ours lines; echo solved >>lines; git add lines
@@ -72,6 +73,7 @@ def test_rewriting_and_work_trees(lab):
     """)
 
 
+@pytest.mark.slow
 def test_packing_and_repair(lab):
     same_git(lab, r"""
         cd repo; git count-objects | cut -d, -f1; git fsck --full; git gc -q; git count-objects
@@ -93,6 +95,7 @@ def test_packing_and_repair(lab):
     """)
 
 
+@pytest.mark.slow
 def test_cloning_fetching_and_pushing_in_every_direction(lab):
     same_git(lab, r"""
         git clone -q repo copy; git clone -q $D/repo $L/out; git clone -q --bare $L/out $D/bare.git
@@ -114,6 +117,7 @@ def test_cloning_fetching_and_pushing_in_every_direction(lab):
     """)
 
 
+@pytest.mark.slow
 def test_many_files_are_added_found_and_checked_out(lab):
     same_git(lab, r"""
         git init -q many; cd many; for d in $(seq 20); do mkdir d$d; (cd d$d; seq 100 | split -l 4 -a 2 - f); done

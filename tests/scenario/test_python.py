@@ -40,7 +40,8 @@ for i in range(60):
 """
 
 
-@pytest.mark.parametrize("journal", ["delete", "truncate", "persist"])
+@pytest.mark.parametrize("journal", ["delete", pytest.param("truncate", marks=pytest.mark.slow),
+                                     pytest.param("persist", marks=pytest.mark.slow)])
 def test_two_nodes_write_one_sqlite_data_base(lab, journal):
     """Each transaction reads what the other node has written; a lost lock or a stale page shows in the sum."""
     there, here = "/net/b/tmp/two.db", "/tmp/two.db"
