@@ -67,7 +67,8 @@ Agent::Agent(const Config& config, Belongings belongings, Reread reread)
       owner_(engine_, *executor_, completions_, peers_),
       keeper_(handles_, calls_, net_root_, barriers_, [this] { router_.on_barrier_lowered(); }),
       locks_(first_look_, calls_, barriers_, [this] { router_.on_barrier_lowered(); }),
-      own_answers_(peers_, handles_, shadows_, [this] { return statistics(); }),
+      kernel_files_(engine_, calls_, handles_, peers_, config.engine.call_grace),
+      own_answers_(peers_, handles_, shadows_, kernel_files_, [this] { return statistics(); }),
       router_({.engine = engine_,
                .nodes = peers_,
                .calls = calls_,
@@ -122,6 +123,14 @@ void Agent::reload() {
   reactor_.wake();
 }
 
+void Agent::mount_kernel_files() {
+  if (!config_.has_fuse) return;
+  Result<std::unique_ptr<FuseDevice>> device = FuseDevice::mount(completions_, config_.engine.call_grace);
+  if (device) return kernel_files_.start(std::move(*device));
+  spdlog::warn("no kernel descriptors for programs without the library: {}: {}", device.error().where,
+               std::strerror(device.error().code));
+}
+
 std::optional<Refusal> Agent::run() {
   if (std::optional<Refusal> refusal = connect_peers()) return refusal;
   end_signals_.async_wait([this](const boost::system::error_code& error, int signal) {
@@ -130,6 +139,7 @@ std::optional<Refusal> Agent::run() {
     shut_down();
   });
   await_reload();
+  mount_kernel_files();
   reactor_.start([this] { return settle(); });
   if (const Status listening = server_.listen(config_.socket); !listening) {
     return Refusal{1, config_.socket + ": " + std::strerror(listening.error().code)};
@@ -162,6 +172,7 @@ std::optional<Instant> Agent::settle() {
     did_something |= run_events(at);
     router_.on_time(at);
     calls_.on_time(at);
+    kernel_files_.on_time(at);
     has_more = pump_.flush(at);
     if (!did_something && !(owner_.take_handed_over() && completions_.wait_briefly())) break;
     has_more = true;
@@ -171,6 +182,7 @@ std::optional<Instant> Agent::settle() {
   if (has_more) return at;
   std::optional<Instant> deadline = engine_.deadline();
   if (deadline) deadline = std::max(*deadline, at + kDeadlineFloor);
+  deadline = earlier(deadline, kernel_files_.deadline());
   return earlier(deadline, earlier(router_.deadline(), calls_.deadline()));
 }
 
@@ -178,7 +190,9 @@ bool Agent::run_completions() {
   if (!completions_.take(taken_)) return false;
   for (CompletionQueue::Completion& completion : taken_) {
     ++completions_taken_;
-    if ((completion.token & OwnerService::kTokenBit) != 0) {
+    if (completion.token == FuseDevice::kToken) {
+      kernel_files_.on_request(std::move(completion.reply.body));
+    } else if ((completion.token & OwnerService::kTokenBit) != 0) {
       owner_.on_completion(completion.token, std::move(completion.reply), now());
     } else if ((completion.token & OwnAnswers::kTokenBit) != 0) {
       own_answers_.on_completion(std::move(completion));
@@ -228,6 +242,7 @@ std::string Agent::statistics() const {
                           of(pump_),
                           of(executor_->statistics()),
                           of(handles_, keeper_, locks_, barriers_),
+                          of(kernel_files_),
                           of(router_),
                           of(calls_),
                           of(owner_),

@@ -20,6 +20,7 @@
 #include "agent/config.hpp"
 #include "agent/first_look.hpp"
 #include "agent/handle_keeper.hpp"
+#include "agent/kernel_files.hpp"
 #include "agent/link_pump.hpp"
 #include "agent/local_handles.hpp"
 #include "agent/local_server.hpp"
@@ -62,6 +63,7 @@ class Agent {
   std::optional<Refusal> connect_peers();
   void await_reload();
   void reload();
+  void mount_kernel_files();
   std::optional<Instant> settle();
   bool run_completions();
   bool run_events(Instant at);
@@ -90,6 +92,7 @@ class Agent {
   OwnerService owner_;
   HandleKeeper keeper_;
   LockWatch locks_;
+  KernelFiles kernel_files_;
   OwnAnswers own_answers_;
   Router router_;
   LocalServer server_;

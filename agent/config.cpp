@@ -121,7 +121,7 @@ std::string normal_prefix(const std::string& text) {
 
 struct Texts {
   std::vector<std::string> links, peers;
-  std::string key;
+  std::string key, fuse = "on";
   bool is_trusted = false;
 };
 
@@ -161,6 +161,7 @@ std::string check(const Texts& texts, Config& config) {
     config.peers.push_back(*peer);
   }
   if (config.peers.size() > config.engine.peers_max) return "--peer: more than --peers-max";
+  config.has_fuse = texts.fuse == "on";
   config.executor.prefix = config.prefix;
   return "";
 }
@@ -186,6 +187,10 @@ void add_options(CLI::App& app, Config& config, Texts& texts) {
   app.add_option("--state-dir", config.state_directory, "node id and incarnation")
       ->type_name("DIR")
       ->default_str(config.state_directory);
+  app.add_option("--fuse", texts.fuse, "descriptors for programs without the library, by /dev/fuse: on, off")
+      ->type_name("WHETHER")
+      ->default_str(texts.fuse)
+      ->check(CLI::IsMember({"on", "off"}));
   app.add_option("--log-level", config.log_level, "error, warn, info, debug, trace")
       ->type_name("LEVEL")
       ->default_str(config.log_level)

@@ -39,6 +39,7 @@ struct Config {
   std::string prefix = "/net";
   std::string state_directory;
   std::string log_level = "info";
+  bool has_fuse = true;
   std::size_t local_connections_max = 4096;
   std::size_t local_handles_max = 65536;
   core::EngineConfig engine;

@@ -12,9 +12,13 @@ constexpr std::size_t kNodeEntryBytesMax = 256;
 
 }  // namespace
 
-OwnAnswers::OwnAnswers(const PeerTable& nodes, LocalHandles& handles, ShadowService& shadows,
+OwnAnswers::OwnAnswers(const PeerTable& nodes, LocalHandles& handles, ShadowService& shadows, KernelFiles& kernel_files,
                        std::function<std::string()> statistics)
-    : nodes_(nodes), handles_(handles), shadows_(shadows), statistics_(std::move(statistics)) {}
+    : nodes_(nodes),
+      handles_(handles),
+      shadows_(shadows),
+      kernel_files_(kernel_files),
+      statistics_(std::move(statistics)) {}
 
 void OwnAnswers::answer(LocalSession& session, LocalRequest request) {
   switch (static_cast<wire::Opcode>(request.header.opcode)) {
@@ -22,6 +26,8 @@ void OwnAnswers::answer(LocalSession& session, LocalRequest request) {
       return adopt_handle(session, request);
     case wire::Opcode::kEnterDirectory:
       return enter_directory(session, request);
+    case wire::Opcode::kGetKernelDescriptor:
+      return give_kernel_descriptor(session, std::move(request));
     case wire::Opcode::kListNodes:
       return list_nodes(session);
     case wire::Opcode::kGetStatistics:
@@ -31,18 +37,30 @@ void OwnAnswers::answer(LocalSession& session, LocalRequest request) {
   }
 }
 
-void OwnAnswers::adopt_handle(LocalSession& session, const LocalRequest& request) {
+Result<HandleKey> OwnAnswers::shown_handle(const LocalSession& session, const LocalRequest& request) const {
   const std::string_view name = split_target(session.target()).node;
   const std::optional<NodeRef> node = name.empty() ? NodeRef::root() : nodes_.find(name);
-  if (!node) return session.reply(failed(ENOENT));
+  if (!node) return fail(ENOENT, "no such node");
   const HandleKey key{*node, HandleId{request.header.handle}};
   const LocalHandle* handle = handles_.find(key);
-  if (handle == nullptr) return session.reply(failed(ESTALE));
+  if (handle == nullptr) return fail(ESTALE, "no such handle");
   if (!request.descriptor || !LocalHandles::is_end_of(*handle, request.descriptor.get())) {
-    return session.reply(failed(EACCES));
+    return fail(EACCES, "not shown");
   }
-  session.adopt(key);
+  return key;
+}
+
+void OwnAnswers::adopt_handle(LocalSession& session, const LocalRequest& request) {
+  const Result<HandleKey> key = shown_handle(session, request);
+  if (!key) return session.reply(failed(key.error().code));
+  session.adopt(*key);
   session.reply({});
+}
+
+void OwnAnswers::give_kernel_descriptor(LocalSession& session, LocalRequest request) {
+  const Result<HandleKey> key = shown_handle(session, request);
+  if (!key) return session.reply(failed(key.error().code));
+  kernel_files_.give(session, *key, std::move(request));
 }
 
 void OwnAnswers::enter_directory(LocalSession& session, const LocalRequest& request) {
@@ -64,6 +82,7 @@ void OwnAnswers::on_completion(CompletionQueue::Completion completion) {
 }
 
 void OwnAnswers::on_closed(const LocalSession& session) {
+  kernel_files_.on_closed(session);
   if (entering_.size() == 0) return;
   const auto is_his = [&](const Entering& entering) { return entering.session == &session; };
   for (const std::uint64_t number : entering_.numbers_if(is_his)) entering_.find(number)->session = nullptr;

@@ -9,6 +9,7 @@
 #include <functional>
 #include <string>
 
+#include "agent/kernel_files.hpp"
 #include "agent/local_session.hpp"
 #include "agent/peer_table.hpp"
 #include "agent/request_table.hpp"
@@ -22,7 +23,7 @@ class OwnAnswers {
   static constexpr std::uint64_t kTokenBit = RequestTable<int>::kNumberEnd;
 
   /// `statistics` gives the JSON text of `qnet stats`.
-  OwnAnswers(const PeerTable& nodes, LocalHandles& handles, ShadowService& shadows,
+  OwnAnswers(const PeerTable& nodes, LocalHandles& handles, ShadowService& shadows, KernelFiles& kernel_files,
              std::function<std::string()> statistics);
 
   /// The request's opcode is one that where_executed() calls kAgent.
@@ -32,13 +33,17 @@ class OwnAnswers {
   void on_closed(const LocalSession& session);
 
  private:
+  /// The handle that the request is about, if its descriptor came along. Errors: ENOENT, ESTALE, EACCES.
+  Result<HandleKey> shown_handle(const LocalSession& session, const LocalRequest& request) const;
   void adopt_handle(LocalSession& session, const LocalRequest& request);
+  void give_kernel_descriptor(LocalSession& session, LocalRequest request);
   void enter_directory(LocalSession& session, const LocalRequest& request);
   void list_nodes(LocalSession& session);
 
   const PeerTable& nodes_;
   LocalHandles& handles_;
   ShadowService& shadows_;
+  KernelFiles& kernel_files_;
   const std::function<std::string()> statistics_;
   struct Entering {
     LocalSession* session = nullptr;  // null: closed meanwhile

@@ -73,6 +73,15 @@ StatisticsPart of(const LocalHandles& handles, const HandleKeeper& keeper, const
            {"barriers", barriers.size()}}};
 }
 
+StatisticsPart of(const KernelFiles& files) {
+  return {"kernel_descriptors",
+          {{"available", files.is_available() ? 1 : 0},
+           {"open", files.open()},
+           {"opened", files.statistics().opened},
+           {"requests", files.statistics().requests},
+           {"interrupted", files.statistics().interrupted}}};
+}
+
 StatisticsPart of(const Router& router) {
   const Router::Statistics& counted = router.statistics();
   return {"requests",

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/handle_keeper.hpp"
+#include "agent/kernel_files.hpp"
 #include "agent/link_pump.hpp"
 #include "agent/local_server.hpp"
 #include "agent/lock_watch.hpp"
@@ -34,6 +35,7 @@ StatisticsPart of(const LinkPump& pump);
 StatisticsPart of(const exec::ExecutorStatistics& executor);
 StatisticsPart of(const LocalHandles& handles, const HandleKeeper& keeper, const LockWatch& locks,
                   const Barriers& barriers);
+StatisticsPart of(const KernelFiles& files);
 StatisticsPart of(const Router& router);
 StatisticsPart of(const NodeCalls& calls);
 StatisticsPart of(const OwnerService& owner);

@@ -50,7 +50,8 @@ EnvironmentNeed look_at_environment(char* const* envp) {
     if (!is_preload(*at)) continue;
     const std::string_view value = *at + kName.size();
     // Present and empty is how a program is started without the library on purpose.
-    if (value.empty() || names_library(value, own_name)) return need;
+    need.leads_out = value.empty();
+    if (need.leads_out || names_library(value, own_name)) return need;
     need.line_bytes += value.size() + 1;
   }
   need.is_complete = false;

@@ -20,6 +20,7 @@ namespace qnet::preload {
 /// What has to be added to an environment.
 struct EnvironmentNeed {
   bool is_complete = true;            ///< nothing
+  bool leads_out = false;             ///< an empty LD_PRELOAD: the program is not to have the library
   std::size_t entries = 0;            ///< of the environment, without the final null
   std::size_t line_bytes = 0;         ///< of the new LD_PRELOAD line, with its NUL
   const char* socket_line = nullptr;  ///< to be added, too; null: not needed

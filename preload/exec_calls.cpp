@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "preload/environment.hpp"
+#include "preload/kernel_descriptors.hpp"
 #include "preload/launch.hpp"
 #include "preload/path_search.hpp"
 
@@ -24,18 +25,21 @@ struct Exec {
   char* const* envp;
 
   int copy(int fd, char* const* argv) const {
-    return refuse(static_cast<int>(-raw_syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH)));
+    return exec_with_descriptors(fd, "", AT_EMPTY_PATH, envp, [=, this] {
+      return refuse(static_cast<int>(-raw_syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH)));
+    });
   }
 };
 struct ExecPath : Exec {
   int local(int /*dirfd: the working directory*/, const char* path, char* const* argv) const {
-    return libc().execve(path, argv, envp);
+    return exec_with_descriptors(AT_FDCWD, path, 0, envp, [=, this] { return libc().execve(path, argv, envp); });
   }
 };
 struct ExecAt : Exec {
   int flags;
   int local(int dirfd, const char* path, char* const* argv) const {
-    return libc().execveat(dirfd, path, argv, envp, flags);
+    return exec_with_descriptors(dirfd, path, flags, envp,
+                                 [=, this] { return libc().execveat(dirfd, path, argv, envp, flags); });
   }
 };
 
@@ -89,7 +93,7 @@ extern "C" int qnet_execveat(int dirfd, const char* path, char* const* argv, cha
 extern "C" int qnet_fexecve(int fd, char* const* argv, char* const* envp) {
   return with_environment(envp, [=](char* const* completed) {
     if (is_remote(fd)) return launch_descriptor(fd, argv, ExecPath{{completed}});
-    return libc().fexecve(fd, argv, completed);
+    return exec_with_descriptors(fd, "", AT_EMPTY_PATH, completed, [=] { return libc().fexecve(fd, argv, completed); });
   });
 }
 

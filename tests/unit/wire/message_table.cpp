@@ -199,6 +199,8 @@ void add_agent_operations(std::vector<Row>& rows) {
   rows.push_back(make_row("NodeEntry",
                           NodeEntry{.state = 2, .incarnation = 3, .since_s = 4, .name = "b", .reason = "silent"},
                           "02 0300000000000000 0400000000000000 0100 62 0600 73696c656e74"));
+  rows.push_back(make_row("GetKernelDescriptorRequest", GetKernelDescriptorRequest{.use = 1}, "01"));
+  rows.push_back(make_row("GetKernelDescriptorReply", GetKernelDescriptorReply{}, ""));
   rows.push_back(make_row("GetStatisticsRequest", GetStatisticsRequest{}, ""));
   rows.push_back(make_row("GetStatisticsReply", GetStatisticsReply{.json = tail("{}")}, "7b7d"));
 }
