@@ -61,10 +61,12 @@ Agent::Agent(const Config& config, Belongings belongings, Reread reread)
       peers_(config.name, belongings_.identity.incarnation),
       peer_settings_(engine_, pump_, peers_),
       net_root_(peers_, config.prefix),
-      handles_(first_look_, belongings_.identity.incarnation.value, config.local_handles_max),
+      handles_(first_look_, belongings_.identity.incarnation.value, config.local_handles_max,
+               config.executor.caller_handles_max),
       executor_(make_executor(config.executor)),
       calls_(engine_, *executor_, completions_, peers_),
-      owner_(engine_, *executor_, completions_, peers_),
+      owner_(engine_, *executor_, completions_, peers_, config.caller_limits),
+      local_limits_(config.caller_limits),
       keeper_(handles_, calls_, net_root_, barriers_, [this] { router_.on_barrier_lowered(); }),
       locks_(first_look_, calls_, barriers_, [this] { router_.on_barrier_lowered(); }),
       kernel_files_(engine_, calls_, handles_, peers_, config.engine.call_grace),
@@ -80,7 +82,7 @@ Agent::Agent(const Config& config, Belongings belongings, Reread reread)
                .barriers = barriers_,
                .first_look = first_look_},
               names_of(config.links), config.engine.call_grace),
-      server_(reactor_, router_, config.local_connections_max) {
+      server_(reactor_, router_, local_limits_, config.local_connections_max) {
   calls_.on_late_lock = [this](NodeRef node, Incarnation life, std::uint32_t process) {
     locks_.on_late_lock(node, life, process);
   };
@@ -246,7 +248,9 @@ std::string Agent::statistics() const {
                           of(router_),
                           of(calls_),
                           of(owner_),
-                          of(server_)});
+                          of(server_),
+                          of("local_limits", local_limits_),
+                          of("served_limits", owner_.limits())});
 }
 
 }  // namespace qnet::agent

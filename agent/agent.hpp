@@ -90,6 +90,7 @@ class Agent {
   std::unique_ptr<exec::Executor> executor_;  // gone first: no completion comes any more
   NodeCalls calls_;
   OwnerService owner_;
+  CallerLimits local_limits_;
   HandleKeeper keeper_;
   LockWatch locks_;
   KernelFiles kernel_files_;

@@ -225,6 +225,11 @@ void add_bounds(CLI::App& app, Config& config) {
   add("--requests-max", executor.requests_max, "requests in execution");
   add("--local-connections-max", config.local_connections_max, "connections of local programs; half for one user");
   add("--local-handles-max", config.local_handles_max, "remote files that local programs hold open");
+  add("--caller-handles-max", executor.caller_handles_max, "of both kinds of files, for one user but root: EMFILE");
+  CallerLimitsConfig& limits = config.caller_limits;
+  add("--caller-requests-max", limits.caller_requests_max, "requests under way for one user but root: EAGAIN");
+  add("--caller-memory-max", limits.caller_bytes_max, "bytes of requests and replies for one user but root: EAGAIN");
+  add("--memory-max", limits.bytes_max, "bytes of requests and replies for all users: EAGAIN");
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/caller_limits.hpp"
 #include "agent/exec/executor.hpp"
 #include "transport/core/engine.hpp"
 
@@ -42,6 +43,7 @@ struct Config {
   bool has_fuse = true;
   std::size_t local_connections_max = 4096;
   std::size_t local_handles_max = 65536;
+  CallerLimitsConfig caller_limits;
   core::EngineConfig engine;
   exec::ExecutorConfig executor;
 };

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "agent/exec/descriptor_reserve.hpp"
+
 namespace qnet::agent {
 namespace {
 
@@ -40,12 +42,20 @@ LocalHandles::~LocalHandles() {
 Result<UniqueFd> LocalHandles::create(const Opened& opened, HandleEvents& events) {
   if (handles_.size() >= handles_max_) return fail(ENFILE, "too many handles");
   if (handles_.contains(opened.key)) return fail(EPROTO, "handle is open already");
+  const std::uint32_t user = opened.opener->user;
+  const auto count = per_opener_.find(user);
+  if (user != 0 && count != per_opener_.end() && count->second >= caller_handles_max_) {
+    return fail(EMFILE, "too many handles of the user");
+  }
 
   int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return fail_errno("socketpair");
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return errno == EMFILE ? fail(ENFILE, "socketpair") : fail_errno("socketpair");  // Ours, not the program's.
+  }
   auto handle = std::make_unique<LocalHandle>();
   handle->end = UniqueFd(ends[0]);
   UniqueFd application_end(ends[1]);
+  if (exec::is_reserved_descriptor(ends[1])) return fail(ENFILE, "descriptors");
 
   const Status bound = bind_abstract(
       ends[0],
@@ -63,6 +73,7 @@ Result<UniqueFd> LocalHandles::create(const Opened& opened, HandleEvents& events
   if (const Status watched = first_look_.watch(ends[0], *handle); !watched) return fail(watched.error());
 
   handles_.emplace(opened.key, std::move(handle));
+  ++per_opener_[user];
   ++created_;
   return application_end;
 }
@@ -76,6 +87,8 @@ void LocalHandles::remove(const HandleKey& key) {
   const auto found = handles_.find(key);
   if (found == handles_.end()) return;
   first_look_.forget(found->second->end.get(), *found->second);
+  const auto count = per_opener_.find(found->second->opener.user);
+  if (--count->second == 0) per_opener_.erase(count);
   handles_.erase(found);
 }
 

@@ -68,8 +68,12 @@ class LocalHandle final : public Watcher {
 
 class LocalHandles {
  public:
-  LocalHandles(FirstLook& first_look, std::uint64_t agent_instance, std::size_t handles_max)
-      : first_look_(first_look), agent_instance_(agent_instance), handles_max_(handles_max) {}
+  LocalHandles(FirstLook& first_look, std::uint64_t agent_instance, std::size_t handles_max,
+               std::size_t caller_handles_max)
+      : first_look_(first_look),
+        agent_instance_(agent_instance),
+        handles_max_(handles_max),
+        caller_handles_max_(caller_handles_max) {}
   ~LocalHandles();
 
   struct Opened {
@@ -79,7 +83,8 @@ class LocalHandles {
     std::string_view target;  // with its policy, so that later operations keep it
     const wire::Caller* opener;
   };
-  /// Returns the application's end. Errors: ENFILE above handles_max, EMFILE, what socketpair(2) says.
+  /// Returns the application's end. Errors: ENFILE above handles_max or when descriptors are out; EMFILE when the
+  /// opener, if not root, has caller_handles_max; what socketpair(2) says.
   Result<UniqueFd> create(const Opened& opened, HandleEvents& events);
 
   LocalHandle* find(const HandleKey& key);
@@ -96,7 +101,9 @@ class LocalHandles {
   FirstLook& first_look_;
   const std::uint64_t agent_instance_;
   const std::size_t handles_max_;
+  const std::size_t caller_handles_max_;
   std::unordered_map<HandleKey, std::unique_ptr<LocalHandle>> handles_;
+  std::unordered_map<std::uint32_t, std::size_t> per_opener_;
   std::uint64_t created_ = 0;
 };
 

@@ -100,8 +100,12 @@ SocketLock::~SocketLock() {
   if (file_) unlink(path_.c_str());
 }
 
-LocalServer::LocalServer(Reactor& reactor, SessionHost& host, std::size_t sessions_max)
-    : reactor_(reactor), host_(host), sessions_max_(sessions_max), reserve_(open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
+LocalServer::LocalServer(Reactor& reactor, SessionHost& host, CallerLimits& limits, std::size_t sessions_max)
+    : reactor_(reactor),
+      host_(host),
+      limits_(limits),
+      sessions_max_(sessions_max),
+      reserve_(open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
 
 LocalServer::~LocalServer() {
   if (!listener_) return;
@@ -159,7 +163,7 @@ bool LocalServer::accept_one() {
   if (setsockopt(connection.get(), SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) != 0) {
     static_cast<void>(setsockopt(connection.get(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes));
   }
-  auto session = std::make_unique<LocalSession>(reactor_, host_, std::move(connection), *caller, has_closed_);
+  auto session = std::make_unique<LocalSession>(reactor_, host_, limits_, std::move(connection), *caller, has_closed_);
   if (!session->start()) {
     ++statistics_.refused;
     return true;

@@ -48,7 +48,7 @@ class LocalServer final : public Watcher {
   };
 
   /// A user other than root gets at most half of `sessions_max`.
-  LocalServer(Reactor& reactor, SessionHost& host, std::size_t sessions_max);
+  LocalServer(Reactor& reactor, SessionHost& host, CallerLimits& limits, std::size_t sessions_max);
   ~LocalServer();
 
   /// Begins to answer; needs the SocketLock of `path`.
@@ -67,6 +67,7 @@ class LocalServer final : public Watcher {
 
   Reactor& reactor_;
   SessionHost& host_;
+  CallerLimits& limits_;
   const std::size_t sessions_max_;
   std::string path_;
   UniqueFd listener_;

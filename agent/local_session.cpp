@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t kTextLengthBytes = sizeof(std::uint16_t);
 /// Descriptors taken off a message; only one is ever wanted, the kernel drops more.
 constexpr std::size_t kDescriptorsMax = 1;
+/// Target and CancelRequest.
+constexpr std::size_t kCancelBytesMax = 1024;
 
 /// The descriptor that came with a message, if any.
 UniqueFd take_descriptor(msghdr& message) {
@@ -33,8 +35,14 @@ UniqueFd take_descriptor(msghdr& message) {
 
 }  // namespace
 
-LocalSession::LocalSession(Reactor& reactor, SessionHost& host, UniqueFd socket, wire::Caller caller, bool& has_closed)
-    : reactor_(reactor), host_(host), socket_(std::move(socket)), caller_(caller), has_closed_(has_closed) {}
+LocalSession::LocalSession(Reactor& reactor, SessionHost& host, CallerLimits& limits, UniqueFd socket,
+                           wire::Caller caller, bool& has_closed)
+    : reactor_(reactor),
+      host_(host),
+      limits_(limits),
+      socket_(std::move(socket)),
+      caller_(caller),
+      has_closed_(has_closed) {}
 
 LocalSession::~LocalSession() {
   if (!is_closed_) reactor_.forget(socket_.get(), *this);
@@ -51,6 +59,7 @@ void LocalSession::close() {
   reactor_.forget(socket_.get(), *this);
   socket_.reset();
   reply_descriptor_.reset();
+  release();
   host_.on_closed(*this);
 }
 
@@ -77,7 +86,7 @@ alignas(64) std::array<std::byte, LocalSession::kScratchBytes> scratch;
 /// Returns what recvmsg(2) does, and 0 as well if the connection must be closed.
 ssize_t LocalSession::receive() {
   const bool is_inside = header_filled_ == header_bytes_.size();
-  const MutableBytes direct = is_inside ? message_.bytes().subspan(message_filled_) : MutableBytes();
+  const MutableBytes direct = is_inside && !is_refused_ ? message_.bytes().subspan(message_filled_) : MutableBytes();
   iovec pieces[2] = {{direct.data(), direct.size()}, {scratch.data(), scratch.size()}};
   alignas(cmsghdr) char control[CMSG_SPACE(kDescriptorsMax * sizeof(int))];
   msghdr message{};
@@ -92,7 +101,7 @@ ssize_t LocalSession::receive() {
   const auto count = static_cast<std::size_t>(received);
   const std::size_t direct_count = std::min(count, direct.size());
   message_filled_ += direct_count;
-  const bool is_right = (!is_inside || message_filled_ < message_.size() || finish_message()) &&
+  const bool is_right = (!is_inside || message_filled_ < header_.size_bytes || finish_message()) &&
                         consume(ByteView(scratch).first(count - direct_count));
   was_cut_off_ = !is_right && !is_closed_;
   return is_right ? received : 0;
@@ -113,11 +122,11 @@ bool LocalSession::consume(ByteView bytes) {
       if (header_filled_ < header_bytes_.size()) return true;
       if (!begin_message()) return false;
     }
-    const std::size_t count = std::min(bytes.size(), message_.size() - message_filled_);
-    if (count > 0) std::memcpy(message_.data() + message_filled_, bytes.data(), count);
+    const std::size_t count = std::min(bytes.size(), header_.size_bytes - message_filled_);
+    if (count > 0 && !is_refused_) std::memcpy(message_.data() + message_filled_, bytes.data(), count);
     message_filled_ += count;
     bytes = bytes.subspan(count);
-    if (message_filled_ == message_.size() && !finish_message()) return false;
+    if (message_filled_ == header_.size_bytes && !finish_message()) return false;
   }
   return !is_closed_;
 }
@@ -126,14 +135,46 @@ bool LocalSession::begin_message() {
   const Result<wire::RequestHeader> header = wire::decode<wire::RequestHeader>(header_bytes_);
   if (!header || header->size_bytes < kTextLengthBytes || header->size_bytes > wire::kMessageBytesMax) return false;
   header_ = *header;
-  message_ = Buffer(header_.size_bytes);
+  const bool is_cancel = header_.opcode == static_cast<std::uint16_t>(wire::Opcode::kCancel);
+  if (is_cancel && header_.size_bytes > kCancelBytesMax) return false;
+  if (is_busy_ && !is_cancel) return false;
+  is_refused_ = !is_cancel && !admit();
+  message_ = Buffer(is_refused_ ? 0 : header_.size_bytes);
   message_filled_ = 0;
   return true;
+}
+
+bool LocalSession::admit() {
+  const auto opcode = static_cast<wire::Opcode>(header_.opcode);
+  if (opcode == wire::Opcode::kClose || opcode == wire::Opcode::kReleaseLocks) {
+    limits_.begin_anyway(caller_.user, header_.size_bytes);
+  } else if (!limits_.begin(caller_.user, header_.size_bytes)) {
+    return false;
+  }
+  held_bytes_ = header_.size_bytes;
+  return true;
+}
+
+void LocalSession::release() {
+  if (held_bytes_) limits_.end(caller_.user, *held_bytes_);
+  held_bytes_.reset();
+}
+
+void LocalSession::answer_refused() {
+  is_refused_ = false;
+  received_.reset();
+  is_busy_ = true;
+  in_flight = {.opcode = header_.opcode, .request = header_.request};
+  reply(failed(EAGAIN));
 }
 
 bool LocalSession::finish_message() {
   header_filled_ = 0;
   message_filled_ = 0;
+  if (is_refused_) {
+    answer_refused();
+    return !is_closed_;
+  }
   LocalRequest request{.header = header_, .body = std::move(message_), .descriptor = std::move(received_)};
   wire::Reader in(request.body.view());
   std::string_view target;
@@ -146,11 +187,16 @@ bool LocalSession::finish_message() {
     if (cancel && is_busy_) host_.on_cancel(*this, cancel->request);
     return cancel.has_value() && !is_closed_;
   }
-  if (is_busy_) return false;
   is_busy_ = true;
   target_.assign(target);
   request.body.drop_front(target_bytes);
   in_flight = {.opcode = header_.opcode, .request = header_.request};
+  const std::size_t reply_bytes = reply_bytes_of(static_cast<wire::Opcode>(header_.opcode), request.body.view());
+  if (reply_bytes > 0 && !limits_.add(caller_.user, reply_bytes)) {
+    reply(failed(EAGAIN));
+    return !is_closed_;
+  }
+  *held_bytes_ += reply_bytes;
   host_.on_request(*this, std::move(request));
   return !is_closed_;
 }
@@ -193,6 +239,7 @@ void LocalSession::write_reply() {
   }
   reply_ = Buffer();
   is_busy_ = false;
+  release();
   if (std::exchange(waits_for_room_, false)) reactor_.change(socket_.get(), EPOLLIN, *this);
 }
 

@@ -4,7 +4,8 @@
 //
 // Reads requests (the body once, straight into the Buffer that travels on; no second copy of a big write), hands them
 // to the host, writes the replies. One request in flight, besides Cancel; whoever breaks that, or sends garbage, is
-// cut off. Memory per connection is bounded by one request and one reply.
+// cut off. Memory per connection is bounded by one request and one reply, memory per user by CallerLimits: a request
+// that is too much is skipped and answered with EAGAIN.
 //
 //   idle ──request──► busy ──reply() written whole──► idle          any state ──EOF, garbage──► closed
 //
@@ -14,9 +15,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_set>
 
+#include "agent/caller_limits.hpp"
 #include "agent/connection_set.hpp"
 #include "agent/local_handles.hpp"
 #include "agent/reactor.hpp"
@@ -57,7 +60,8 @@ class LocalSession final : public Watcher {
   static constexpr std::size_t kAdoptedMax = 1024;
 
   /// `has_closed` becomes true when there is something to bury.
-  LocalSession(Reactor& reactor, SessionHost& host, UniqueFd socket, wire::Caller caller, bool& has_closed);
+  LocalSession(Reactor& reactor, SessionHost& host, CallerLimits& limits, UniqueFd socket, wire::Caller caller,
+               bool& has_closed);
   ~LocalSession();
 
   Status start();
@@ -95,10 +99,14 @@ class LocalSession final : public Watcher {
   bool consume(ByteView bytes);
   bool begin_message();
   bool finish_message();
+  bool admit();
+  void answer_refused();
+  void release();
   void write_reply();
 
   Reactor& reactor_;
   SessionHost& host_;
+  CallerLimits& limits_;
   UniqueFd socket_;
   const wire::Caller caller_;
   bool& has_closed_;
@@ -110,8 +118,10 @@ class LocalSession final : public Watcher {
   std::array<std::byte, wire::RequestHeader::kBytes> header_bytes_;
   std::size_t header_filled_ = 0;
   wire::RequestHeader header_;
-  Buffer message_;  // target and body of the message that is arriving
+  Buffer message_;  // target and body of the message that is arriving; empty if it is refused and skipped
   std::size_t message_filled_ = 0;
+  bool is_refused_ = false;
+  std::optional<std::size_t> held_bytes_;  // of the request that counts in limits_
   UniqueFd received_;
   std::string target_;
 

@@ -8,8 +8,8 @@
 namespace qnet::agent {
 
 OwnerService::OwnerService(core::Engine& engine, exec::Executor& executor, CompletionQueue& completions,
-                           PeerTable& peers)
-    : engine_(engine), executor_(executor), completions_(completions), peers_(peers) {}
+                           PeerTable& peers, CallerLimitsConfig limits)
+    : engine_(engine), executor_(executor), completions_(completions), peers_(peers), limits_(limits) {}
 
 void OwnerService::on_request(core::MessageArrived message, Instant at) {
   exec::Request request;
@@ -44,8 +44,13 @@ void OwnerService::on_request(core::MessageArrived message, Instant at) {
     spdlog::debug("serve request={} op={} uid={} pid={} handle={:016x}", text_of(serving), wire::name_of(opcode),
                   request.caller.user, request.caller.process, request.header.handle);
   }
+  serving.user = request.caller.user;
+  if (!admit(serving, message.body.size(), in.rest())) return reply(serving, failed(EAGAIN), at);
   const std::uint64_t number = serving_.insert(serving);
-  if (number == 0) return reply(serving, failed(EAGAIN), at);
+  if (number == 0) {
+    limits_.end(serving.user, serving.held_bytes);
+    return reply(serving, failed(EAGAIN), at);
+  }
 
   message.body.drop_front(message.body.size() - in.rest().size());
   request.header.size_bytes = static_cast<std::uint32_t>(message.body.size());
@@ -60,9 +65,20 @@ std::string OwnerService::text_of(const Serving& serving) const {
   return request_text(peers_.name_of(NodeRef::peer(serving.peer)), serving.request);
 }
 
+Status OwnerService::admit(Serving& serving, std::size_t request_bytes, ByteView body) {
+  const auto opcode = static_cast<wire::Opcode>(serving.opcode);
+  serving.held_bytes = request_bytes + reply_bytes_of(opcode, body);
+  if (opcode != wire::Opcode::kClose && opcode != wire::Opcode::kReleaseLocks) {
+    return limits_.begin(serving.user, serving.held_bytes);
+  }
+  limits_.begin_anyway(serving.user, serving.held_bytes);
+  return {};
+}
+
 void OwnerService::on_completion(std::uint64_t token, exec::Reply answer, Instant at) {
   const std::optional<Serving> serving = serving_.take(token & ~kTokenBit);
   if (!serving) return;
+  limits_.end(serving->user, serving->held_bytes);
   if (logs_debug()) spdlog::debug("served request={} errno={}", text_of(*serving), answer.error);
   reply(*serving, to_node_reply(std::move(answer)), at);
 }

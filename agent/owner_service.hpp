@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 
+#include "agent/caller_limits.hpp"
 #include "agent/completion_queue.hpp"
 #include "agent/peer_table.hpp"
 #include "agent/reply.hpp"
@@ -29,7 +30,8 @@ class OwnerService {
     std::uint64_t requests = 0, malformed = 0, replies_undeliverable = 0;
   };
 
-  OwnerService(core::Engine& engine, exec::Executor& executor, CompletionQueue& completions, PeerTable& peers);
+  OwnerService(core::Engine& engine, exec::Executor& executor, CompletionQueue& completions, PeerTable& peers,
+               CallerLimitsConfig limits);
 
   void on_request(core::MessageArrived message, Instant at);
   void on_completion(std::uint64_t token, exec::Reply reply, Instant at);
@@ -38,6 +40,7 @@ class OwnerService {
   /// True once after requests have gone to workers.
   bool take_handed_over() { return std::exchange(has_handed_over_, false); }
   std::size_t in_flight() const { return serving_.size(); }
+  const CallerLimits& limits() const { return limits_; }
   const Statistics& statistics() const { return statistics_; }
 
  private:
@@ -48,9 +51,13 @@ class OwnerService {
     std::uint8_t priority = 0;
     std::uint16_t opcode = 0;
     std::uint64_t request = 0;
+    std::uint32_t user = 0;
+    std::size_t held_bytes = 0;  // of the request and its reply, in limits_
   };
 
   std::string text_of(const Serving& serving) const;
+  /// Counts the request; EAGAIN if its caller has too much under way.
+  Status admit(Serving& serving, std::size_t request_bytes, ByteView body);
   void reply(const Serving& to, NodeReply reply, Instant at);
   void close_again(const Serving& opened_for, std::uint64_t handle);
 
@@ -59,6 +66,7 @@ class OwnerService {
   CompletionQueue& completions_;
   PeerTable& peers_;
   RequestTable<Serving> serving_;
+  CallerLimits limits_;
   Statistics statistics_;
   bool has_handed_over_ = false;
 };

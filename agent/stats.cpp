@@ -122,4 +122,11 @@ StatisticsPart of(const LocalServer& server) {
            {"cut_off", server.statistics().cut_off}}};
 }
 
+StatisticsPart of(std::string name, const CallerLimits& limits) {
+  return {std::move(name),
+          {{"bytes_held", limits.bytes_held()},
+           {"requests_refused", limits.statistics().requests_refused},
+           {"bytes_refused", limits.statistics().bytes_refused}}};
+}
+
 }  // namespace qnet::agent

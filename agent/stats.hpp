@@ -40,5 +40,6 @@ StatisticsPart of(const Router& router);
 StatisticsPart of(const NodeCalls& calls);
 StatisticsPart of(const OwnerService& owner);
 StatisticsPart of(const LocalServer& server);
+StatisticsPart of(std::string name, const CallerLimits& limits);
 
 }  // namespace qnet::agent

@@ -17,7 +17,8 @@ namespace qnet::exec {
 
 /// What all operations share. Any thread.
 struct Context {
-  explicit Context(ExecutorConfig c) : config(std::move(c)), handles(config.handles_max), locks(config.handles_max) {}
+  explicit Context(ExecutorConfig c)
+      : config(std::move(c)), handles(config.handles_max, config.caller_handles_max), locks(config.handles_max) {}
 
   const ExecutorConfig config;
   FileKey root;                  // this node's root directory …

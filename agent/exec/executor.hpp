@@ -28,7 +28,8 @@ using ClientId = Id<struct ClientTag, std::uint64_t>;
 struct ExecutorConfig {
   std::string prefix = "/net";  // symlinks and ".." that lead there are redirected
   unsigned workers_max = 256;   // threads; blocked ones included
-  std::size_t handles_max = 65536;
+  std::size_t handles_max = 65536;         // above: ENFILE
+  std::size_t caller_handles_max = 32768;  // of one user but root; above: EMFILE
   std::size_t requests_max = 65536;  // in flight; above: EAGAIN
 };
 

@@ -3,6 +3,7 @@
 
 #include <sys/random.h>
 
+#include "agent/exec/descriptor_reserve.hpp"
 #include "transport/base/check.hpp"
 
 namespace qnet::exec {
@@ -16,7 +17,11 @@ void mark_waiting(Job& job, const OpenFilePointer& file) {
 Result<HandleId> HandleTable::insert(OpenFilePointer file) {
   const std::lock_guard lock(mutex_);
   if (file->client->is_gone.load()) return fail(ESTALE, "handles: the client is gone");
-  if (files_.size() >= handles_max_) return fail(EMFILE, "handles: handles_max");
+  if (files_.size() >= handles_max_) return fail(ENFILE, "handles: handles_max");
+  if (is_reserved_descriptor(file->fd.get())) return fail(ENFILE, "handles: descriptors");
+  std::size_t& count = per_opener_[file->opener];
+  if (file->opener != 0 && count >= caller_handles_max_) return fail(EMFILE, "handles: caller_handles_max");
+  ++count;
   HandleId handle = next_id();
   while (files_.contains(handle)) handle = next_id();
   files_.emplace(handle, std::move(file));
@@ -39,6 +44,7 @@ Result<OpenFilePointer> HandleTable::remove(const ClientLife& client, HandleId h
   if (found->second->client->id != client.id) return fail(EBADF, "handles: another client's");
   OpenFilePointer file = std::move(found->second);
   files_.erase(found);
+  uncount(*file);
   return file;
 }
 
@@ -51,10 +57,16 @@ std::vector<OpenFilePointer> HandleTable::drop(ClientLife& client) {
       ++at;
       continue;
     }
+    uncount(*at->second);
     dropped.push_back(std::move(at->second));
     at = files_.erase(at);
   }
   return dropped;
+}
+
+void HandleTable::uncount(const OpenFile& file) {
+  const auto found = per_opener_.find(file.opener);
+  if (--found->second == 0) per_opener_.erase(found);
 }
 
 std::size_t HandleTable::size() const {

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conversation import Conversation
+from conversation import Conversation, converse
 from harness import wait_until
 
 
@@ -141,3 +141,91 @@ def test_a_bad_configuration_file_is_refused_with_its_line(lab):
     result = lab.exec("a", f"timeout 10 {lab.build}/bin/qnetd --config /tmp/bad.conf", plain=True)
     assert result.status == 2
     assert result.stderr == 'qnetd: /tmp/bad.conf: line 3: there is no setting "colour"\n'
+
+
+#: Opens as many files on b as it is told, tells what came of it, and holds them until it is told to let go.
+OPENER = r"""
+import errno, os, sys
+def open_one():
+    try: return os.open("/net/b/etc/hostname", os.O_RDONLY)
+    except OSError as error: return errno.errorcode[error.errno]
+got = [open_one() for _ in range(int(sys.argv[1]))]
+fds = [one for one in got if type(one) is int]
+print(len(fds), *sorted({one for one in got if type(one) is str}), flush=True)
+sys.stdin.readline()
+for fd in fds: os.close(fd)
+print("closed", flush=True)
+sys.stdin.readline()  # The owner closes a moment later.
+fd = open_one()
+print(os.pread(fd, 9, 0).decode() if type(fd) is int else fd, end="", flush=True)
+"""
+
+
+def works_again(lab, hog):
+    hog.write_line("let go")
+    assert hog.read_line() == "closed\n"
+    wait_until(lambda: lab.handles("b") == 0, 5, "the owner has closed them")
+    hog.write_line("go on")
+    assert hog.read_line() == "b\n"
+    assert hog.wait().status == 0
+
+
+@pytest.mark.parametrize("settings", [["--caller-handles-max", "20"], ["--handles-max", "20"],
+                                      ["--local-handles-max", "20"]])
+def test_a_user_at_the_limit_of_handles_gets_emfile_and_the_others_go_on(make_lab, settings):
+    lab = make_lab("a", "b", options=settings)
+    hog = converse(lab, "a", OPENER, "30", user=1000)
+    is_per_caller = settings[0] == "--caller-handles-max"
+    assert hog.read_line() == ("20 EMFILE\n" if is_per_caller else "20 ENFILE\n")
+    root = lab.exec("a", ["cat", "/net/b/etc/hostname"])
+    if is_per_caller:
+        assert root.stdout == "b\n"
+        assert lab.exec("a", ["cat", "/net/b/etc/hostname"], user=1001).stdout == "b\n"
+    else:
+        assert root.stderr == "cat: /net/b/etc/hostname: Too many open files in system\n", "root counts in the total"
+    works_again(lab, hog)
+
+
+#: Waits in threads for bytes of a FIFO on b that never come, and tells how many were refused.
+WAITER = r"""
+import errno, os, sys, threading
+fd = os.open("/net/b/tmp/silent", os.O_RDWR)
+def wait():
+    try: os.read(fd, int(sys.argv[2]))
+    except OSError as error: print(errno.errorcode[error.errno], flush=True)
+for _ in range(int(sys.argv[1])): threading.Thread(target=wait, daemon=True).start()
+sys.stdin.readline()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("settings, read_bytes", [(["--caller-requests-max", "5"], 1),
+                                                  (["--caller-memory-max", "600000"], 100000)])
+def test_a_user_with_too_much_under_way_gets_eagain_and_the_others_go_on(make_lab, settings, read_bytes):
+    lab = make_lab("a", "b", options=settings)
+    lab.exec("b", "mkfifo -m 666 /tmp/silent", plain=True, check=True)
+    hog = converse(lab, "a", WAITER, "12", str(read_bytes), user=1000)
+    for _ in range(7):
+        assert hog.read_line() == "EAGAIN\n"
+    assert lab.stats("a")["local_limits"]["requests_refused" if read_bytes == 1 else "bytes_refused"] >= 7
+    for user in (0, 1001):
+        assert lab.exec("a", ["cat", "/net/b/etc/hostname"], user=user).stdout == "b\n"
+    hog.write_line("end")
+    hog.wait()
+    wait_until(lambda: lab.stats("a")["local_limits"]["bytes_held"] < 10000, 5, "nothing is held any more")
+    wait_until(lambda: lab.stats("b")["served_limits"]["bytes_held"] < 10000, 5, "nothing is held any more")
+    assert lab.exec("a", ["cat", "/net/b/etc/hostname"], user=1000).stdout == "b\n"
+
+
+@pytest.mark.parametrize("short", ["a", "b"])
+def test_an_agent_short_of_descriptors_says_so_and_recovers(make_lab, short):
+    lab = make_lab("a", "b")
+    lab.exec(short, "prlimit --pid $(pidof qnetd) --nofile=200:200", plain=True, check=True)
+    hog = converse(lab, "a", OPENER, "300")
+    count, *errors = hog.read_line().split()
+    assert errors == ["ENFILE"]
+    assert 30 < int(count) < 200
+    assert lab.states("a") == {"a": "self", "b": "up"}, "the agent goes on with what it has kept back"
+    refused = lab.exec("a", ["cat", "/net/b/etc/hostname"])
+    assert refused.stderr == "cat: /net/b/etc/hostname: Too many open files in system\n"
+    works_again(lab, hog)

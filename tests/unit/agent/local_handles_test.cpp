@@ -35,7 +35,7 @@ class LocalHandlesTest : public testing::Test {
   boost::asio::io_context io_;
   Reactor reactor_{io_};
   FirstLook first_look_{reactor_};
-  LocalHandles handles_{first_look_, 0x1234, 2};
+  LocalHandles handles_{first_look_, 0x1234, 3, 2};
   RecordedEvents events_;
   wire::Caller caller_{.user = 1000};
 };
@@ -96,9 +96,14 @@ TEST_F(LocalHandlesTest, KnowsItsOwnEnds) {
 TEST_F(LocalHandlesTest, IsBounded) {
   const Result<UniqueFd> first = create(1);
   const Result<UniqueFd> second = create(2);
-  EXPECT_EQ(create(3).error().code, ENFILE);
+  EXPECT_EQ(create(3).error().code, EMFILE) << "the user has two";
+  caller_.user = 0;
+  const Result<UniqueFd> third = create(3);
+  EXPECT_TRUE(third.has_value());
+  EXPECT_EQ(create(4).error().code, ENFILE) << "three in all";
+  caller_.user = 1000;
   handles_.remove({NodeRef{0}, HandleId{1}});
-  EXPECT_TRUE(create(3).has_value());
+  EXPECT_TRUE(create(5).has_value());
 }
 
 }  // namespace

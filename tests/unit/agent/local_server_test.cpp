@@ -68,8 +68,9 @@ TEST(LocalServerTest, IsForEverybodyAndGoesWithoutATrace) {
   boost::asio::io_context io;
   Reactor reactor(io);
   NoHost host;
+  CallerLimits limits{{}};
   {
-    LocalServer server(reactor, host, 4);
+    LocalServer server(reactor, host, limits, 4);
     ASSERT_TRUE(server.listen(directory / "s").has_value());
     struct stat info;
     ASSERT_EQ(stat((directory / "s").c_str(), &info), 0);
@@ -84,7 +85,8 @@ TEST(LocalServerTest, RefusesConnectionsAboveItsBound) {
   boost::asio::io_context io;
   Reactor reactor(io);
   NoHost host;
-  LocalServer server(reactor, host, 2);
+  CallerLimits limits{{}};
+  LocalServer server(reactor, host, limits, 2);
   ASSERT_TRUE(server.listen(directory / "s").has_value());
   sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
   const std::string path = directory / "s";

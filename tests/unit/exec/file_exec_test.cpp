@@ -188,7 +188,7 @@ TEST_F(SmallExecTest, SaysSoWhenItIsFull) {
   make_file("f", "abc");
   std::vector<std::uint64_t> handles;
   for (int i = 0; i < 3; ++i) handles.push_back(me_.must_open(path("f"), O_RDONLY));
-  EXPECT_EQ(me_.open(path("f"), O_RDONLY).error, EMFILE);
+  EXPECT_EQ(me_.open(path("f"), O_RDONLY).error, ENFILE);
   EXPECT_EQ(me_.close(handles[0]), 0);
   const auto fifo = me_.must_open(make_fifo("p"), O_RDWR);
 
