@@ -70,7 +70,7 @@ Agent::Agent(const Config& config, Belongings belongings, Reread reread)
       keeper_(handles_, calls_, net_root_, barriers_, [this] { router_.on_barrier_lowered(); }),
       locks_(first_look_, calls_, barriers_, [this] { router_.on_barrier_lowered(); }),
       kernel_files_(engine_, calls_, handles_, peers_, config.engine.call_grace),
-      own_answers_(peers_, handles_, shadows_, kernel_files_, [this] { return statistics(); }),
+      own_answers_(peers_, engine_, pump_, handles_, shadows_, kernel_files_, [this] { return statistics(); }),
       router_({.engine = engine_,
                .nodes = peers_,
                .calls = calls_,

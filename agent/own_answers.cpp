@@ -1,20 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/own_answers.hpp"
 
+#include <chrono>
+#include <deque>
+
 #include "transport/base/net_path.hpp"
 #include "transport/wire/agent_ops.hpp"
 
 namespace qnet::agent {
 namespace {
 
-/// One NodeEntry: fixed fields, name, reason.
-constexpr std::size_t kNodeEntryBytesMax = 256;
+/// One NodeEntry or LinkEntry: fixed fields, and texts of at most a quarter of it.
+constexpr std::size_t kEntryBytesMax = 512;
+constexpr std::size_t kEntryTextBytesMax = kEntryBytesMax / 4;
+
+/// The entries of a listing, one behind the other.
+template <class Entry>
+NodeReply listing(const std::vector<Entry>& entries) {
+  NodeReply reply{.body = Buffer(entries.size() * kEntryBytesMax)};
+  std::size_t filled = 0;
+  for (const Entry& entry : entries) {
+    const Result<ByteView> encoded = wire::encode(entry, reply.body.bytes().subspan(filled));
+    QNET_CHECK(encoded.has_value());
+    filled += encoded->size();
+  }
+  reply.body.truncate(filled);
+  return reply;
+}
+
+std::uint32_t microseconds(Duration time) {
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
+}
 
 }  // namespace
 
-OwnAnswers::OwnAnswers(const PeerTable& nodes, LocalHandles& handles, ShadowService& shadows, KernelFiles& kernel_files,
-                       std::function<std::string()> statistics)
+OwnAnswers::OwnAnswers(const PeerTable& nodes, const core::Engine& engine, const LinkPump& pump, LocalHandles& handles,
+                       ShadowService& shadows, KernelFiles& kernel_files, std::function<std::string()> statistics)
     : nodes_(nodes),
+      engine_(engine),
+      pump_(pump),
       handles_(handles),
       shadows_(shadows),
       kernel_files_(kernel_files),
@@ -30,6 +54,8 @@ void OwnAnswers::answer(LocalSession& session, LocalRequest request) {
       return give_kernel_descriptor(session, std::move(request));
     case wire::Opcode::kListNodes:
       return list_nodes(session);
+    case wire::Opcode::kListLinks:
+      return list_links(session);
     case wire::Opcode::kGetStatistics:
       return session.reply({.body = Buffer(as_bytes(statistics_()))});
     default:
@@ -89,21 +115,44 @@ void OwnAnswers::on_closed(const LocalSession& session) {
 }
 
 void OwnAnswers::list_nodes(LocalSession& session) {
-  const std::vector<const NodeInfo*> nodes = nodes_.all();
-  NodeReply reply{.body = Buffer(nodes.size() * kNodeEntryBytesMax)};
-  std::size_t filled = 0;
-  for (const NodeInfo* node : nodes) {
-    const wire::NodeEntry entry{.state = static_cast<std::uint8_t>(node->state),
-                                .incarnation = node->incarnation.value,
-                                .since_s = node->since_s,
-                                .name = node->name,
-                                .reason = std::string_view(node->reason).substr(0, kNodeEntryBytesMax / 2)};
-    const Result<ByteView> encoded = wire::encode(entry, reply.body.bytes().subspan(filled));
-    QNET_CHECK(encoded.has_value());
-    filled += encoded->size();
+  std::vector<wire::NodeEntry> entries;
+  for (const NodeInfo* node : nodes_.all()) {
+    wire::NodeEntry entry{.state = static_cast<std::uint8_t>(node->state),
+                          .incarnation = node->incarnation.value,
+                          .since_s = node->since_s,
+                          .name = node->name,
+                          .reason = ""};
+    // The engine may have learned more since the peer went down.
+    const std::optional<NodeRef> peer = nodes_.find(node->name);
+    if (node->state == wire::NodeState::kDown) entry.reason = core::text_of(engine_.down_reason_of(peer->peer_id()));
+    entries.push_back(entry);
   }
-  reply.body.truncate(filled);
-  session.reply(std::move(reply));
+  session.reply(listing(entries));
+}
+
+void OwnAnswers::list_links(LocalSession& session) {
+  std::vector<wire::LinkEntry> entries;
+  std::deque<std::string> addresses;
+  for (const NodeInfo* node : nodes_.all()) {
+    const std::optional<NodeRef> peer = nodes_.find(node->name);
+    if (!peer->is_peer()) continue;
+    for (const core::PathView& path : engine_.paths_of(peer->peer_id())) {
+      addresses.push_back(pump_.driver_of(path.link).format_address(path.address));
+      entries.push_back({.is_up = path.is_up,
+                         .has_round_trip = path.has_round_trip,
+                         .round_trip_us = microseconds(path.round_trip),
+                         .variation_us = microseconds(path.variation),
+                         .bytes_sent = path.bytes_sent,
+                         .bytes_received = path.bytes_received,
+                         .packets_sent = path.packets_sent,
+                         .frames_lost = path.frames_lost,
+                         .bytes_per_second = path.bytes_per_second,
+                         .peer = node->name,
+                         .link = pump_.name_of(path.link),
+                         .address = std::string_view(addresses.back()).substr(0, kEntryTextBytesMax)});
+    }
+  }
+  session.reply(listing(entries));
 }
 
 }  // namespace qnet::agent

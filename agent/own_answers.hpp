@@ -10,6 +10,7 @@
 #include <string>
 
 #include "agent/kernel_files.hpp"
+#include "agent/link_pump.hpp"
 #include "agent/local_session.hpp"
 #include "agent/peer_table.hpp"
 #include "agent/request_table.hpp"
@@ -23,8 +24,8 @@ class OwnAnswers {
   static constexpr std::uint64_t kTokenBit = RequestTable<int>::kNumberEnd;
 
   /// `statistics` gives the JSON text of `qnet stats`.
-  OwnAnswers(const PeerTable& nodes, LocalHandles& handles, ShadowService& shadows, KernelFiles& kernel_files,
-             std::function<std::string()> statistics);
+  OwnAnswers(const PeerTable& nodes, const core::Engine& engine, const LinkPump& pump, LocalHandles& handles,
+             ShadowService& shadows, KernelFiles& kernel_files, std::function<std::string()> statistics);
 
   /// The request's opcode is one that where_executed() calls kAgent.
   void answer(LocalSession& session, LocalRequest request);
@@ -39,8 +40,11 @@ class OwnAnswers {
   void give_kernel_descriptor(LocalSession& session, LocalRequest request);
   void enter_directory(LocalSession& session, const LocalRequest& request);
   void list_nodes(LocalSession& session);
+  void list_links(LocalSession& session);
 
   const PeerTable& nodes_;
+  const core::Engine& engine_;
+  const LinkPump& pump_;
   LocalHandles& handles_;
   ShadowService& shadows_;
   KernelFiles& kernel_files_;

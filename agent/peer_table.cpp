@@ -9,18 +9,13 @@
 namespace qnet::agent {
 
 PeerTable::PeerTable(std::string own_name, Incarnation own)
-    : own_{.name = std::move(own_name),
-           .state = wire::NodeState::kSelf,
-           .incarnation = own,
-           .since_s = time(nullptr),
-           .reason = ""} {}
+    : own_{.name = std::move(own_name), .state = wire::NodeState::kSelf, .incarnation = own, .since_s = time(nullptr)} {
+}
 
 void PeerTable::add(std::string name, PeerId peer) {
   QNET_CHECK(peer.value <= peers_.size());
   if (peer.value == peers_.size()) peers_.emplace_back();
-  peers_[peer.value] = {.name = std::move(name),
-                        .since_s = time(nullptr),
-                        .reason = std::string(core::text_of(core::DownReason::kNeverSeen))};
+  peers_[peer.value] = {.name = std::move(name), .since_s = time(nullptr)};
   index_names();
 }
 
@@ -56,14 +51,12 @@ void PeerTable::on_up(const core::PeerUp& event) {
   peer.state = wire::NodeState::kUp;
   peer.incarnation = event.incarnation;
   peer.since_s = time(nullptr);
-  peer.reason.clear();
 }
 
 void PeerTable::on_down(const core::PeerDown& event) {
   NodeInfo& peer = peers_.at(event.peer.value);
   if (peer.state == wire::NodeState::kUp) peer.since_s = time(nullptr);
   peer.state = wire::NodeState::kDown;
-  peer.reason = core::text_of(event.reason);
 }
 
 exec::ClientId PeerTable::client_of(PeerId peer, Incarnation incarnation) {

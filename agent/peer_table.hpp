@@ -42,8 +42,7 @@ struct NodeInfo {
   wire::NodeState state = wire::NodeState::kDown;
   Incarnation incarnation;   // of the present or the latest life; none: never seen
   std::int64_t since_s = 0;  // CLOCK_REALTIME
-  std::string reason;
-  bool is_removed = false;  // no longer in the configuration: found by nobody
+  bool is_removed = false;   // no longer in the configuration: found by nobody
 };
 
 class PeerTable {

@@ -5,11 +5,15 @@
 // Each returns the exit status: 0 done, 1 no agent or it refused (one line on stderr), 2 bad command line.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "transport/base/bytes.hpp"
 #include "transport/base/result.hpp"
+#include "transport/wire/agent_ops.hpp"
+#include "transport/wire/codec.hpp"
 #include "transport/wire/opcode.hpp"
 
 namespace qnet::cli {
@@ -21,10 +25,27 @@ std::vector<std::string> take_command(std::vector<std::string>& words);
 /// Runs a program under libqnet.so; returns only if it cannot: 126, 127 as env(1) does, 1 without an agent.
 int run_command(const std::vector<std::string>& command);
 int nodes_command(bool as_json);
+int links_command(bool as_json);
 int stats_command(bool as_json);
+/// `count` requests to the node and back, one after the other, ended by the first that fails.
+int ping_command(const std::string& node, unsigned count, bool as_json);
 
 /// A request without a body to the local agent; the answer lies in `room`.
 Result<ByteView> ask(wire::Opcode opcode, std::string& room);
+
+/// What a listing holds; nothing if it makes no sense. The texts lie in `bytes`.
+template <class Entry>
+std::optional<std::vector<Entry>> entries_of(ByteView bytes) {
+  std::vector<Entry> entries;
+  for (wire::Reader in(bytes); !in.rest().empty();) {
+    wire::get_field(in, entries.emplace_back());
+    if (in.has_failed()) return std::nullopt;
+  }
+  return entries;
+}
+
+/// "2026-03-01 12:00:00" in local time.
+std::string time_text(std::int64_t seconds);
 
 /// "qnet: <what>" on standard error.
 int complain(const std::string& what, int status);

@@ -14,7 +14,7 @@
 namespace qnet::cli {
 namespace {
 
-constexpr std::size_t kAnswerBytesMax = 1 << 17;
+constexpr std::size_t kAnswerBytesMax = 1 << 20;
 
 }  // namespace
 
@@ -54,6 +54,14 @@ int main(int count, char** arguments) {
   const auto* run = app.add_subcommand("run", "run COMMAND…, a program that sees the other nodes below /net");
   auto* nodes = app.add_subcommand("nodes", "list the nodes");
   nodes->add_flag("--json", as_json, "as JSON");
+  auto* links = app.add_subcommand("links", "list the ways to the other nodes and how they are");
+  links->add_flag("--json", as_json, "as JSON");
+  auto* ping = app.add_subcommand("ping", "measure the way to a node and back, through both agents");
+  std::string node;
+  unsigned pings = 4;
+  ping->add_option("NODE", node, "which one, also as NODE~POLICY")->required();
+  ping->add_option("-c", pings, "how many times")->type_name("N")->default_str("4")->check(CLI::Range(1U, 1000000U));
+  ping->add_flag("--json", as_json, "as JSON");
   auto* stats = app.add_subcommand("stats", "show the agent's counters");
   stats->add_flag("--json", as_json, "as JSON");
   std::vector<std::string> words(arguments + 1, arguments + std::max(count, 1));
@@ -76,5 +84,7 @@ int main(int count, char** arguments) {
   if (*run && command.empty()) return qnet::cli::complain("run: which command?", 2);
   if (*run) return qnet::cli::run_command(command);
   if (*nodes) return qnet::cli::nodes_command(as_json);
+  if (*links) return qnet::cli::links_command(as_json);
+  if (*ping) return qnet::cli::ping_command(node, pings, as_json);
   return qnet::cli::stats_command(as_json);
 }

@@ -22,22 +22,22 @@ const char* text_of(std::uint8_t state) {
   return "unknown";
 }
 
-/// "2026-03-01 12:00:00" in local time.
-std::string time_text(std::int64_t seconds) {
-  const std::time_t moment = seconds;
-  std::tm parts{};
-  char text[32] = "-";
-  if (localtime_r(&moment, &parts) != nullptr) std::strftime(text, sizeof text, "%F %T", &parts);
-  return text;
+/// "42s", "17m", "3h", "12d".
+std::string age_text(std::int64_t since_s) {
+  const std::int64_t age_s = std::max<std::int64_t>(std::time(nullptr) - since_s, 0);
+  if (age_s < 120) return std::to_string(age_s) + "s";
+  if (age_s < 2 * 3600) return std::to_string(age_s / 60) + "m";
+  if (age_s < 2 * 86400) return std::to_string(age_s / 3600) + "h";
+  return std::to_string(age_s / 86400) + "d";
 }
 
 void print_table(const std::vector<wire::NodeEntry>& nodes) {
   std::size_t width = 4;
   for (const wire::NodeEntry& node : nodes) width = std::max(width, node.name.size());
-  std::printf("%-*s  %-5s  %-19s  %s\n", static_cast<int>(width), "NAME", "STATE", "SINCE", "WHY");
+  std::printf("%-*s  %-5s  %-19s  %5s  %s\n", static_cast<int>(width), "NAME", "STATE", "SINCE", "AGE", "WHY");
   for (const wire::NodeEntry& node : nodes) {
-    std::printf("%-*.*s  %-5s  %-19s  %.*s\n", static_cast<int>(width), static_cast<int>(node.name.size()),
-                node.name.data(), text_of(node.state), time_text(node.since_s).c_str(),
+    std::printf("%-*.*s  %-5s  %-19s  %5s  %.*s\n", static_cast<int>(width), static_cast<int>(node.name.size()),
+                node.name.data(), text_of(node.state), time_text(node.since_s).c_str(), age_text(node.since_s).c_str(),
                 static_cast<int>(node.reason.size()), node.reason.data());
   }
 }
@@ -56,20 +56,23 @@ void print_json(const std::vector<wire::NodeEntry>& nodes) {
 
 }  // namespace
 
+std::string time_text(std::int64_t seconds) {
+  const std::time_t moment = seconds;
+  std::tm parts{};
+  char text[32] = "-";
+  if (localtime_r(&moment, &parts) != nullptr) std::strftime(text, sizeof text, "%F %T", &parts);
+  return text;
+}
+
 int nodes_command(bool as_json) {
   std::string room;
   const auto bytes = ask(wire::Opcode::kListNodes, room);
   if (!bytes) return complain_about_agent(bytes.error().code);
 
-  std::vector<wire::NodeEntry> nodes;
-  for (wire::Reader in(*bytes); !in.rest().empty();) {
-    wire::NodeEntry node;
-    wire::get_field(in, node);
-    if (in.has_failed()) return complain("the agent's answer makes no sense", 1);
-    nodes.push_back(node);
-  }
-  if (as_json) print_json(nodes);
-  else print_table(nodes);
+  const auto nodes = entries_of<wire::NodeEntry>(*bytes);
+  if (!nodes) return complain("the agent's answer makes no sense", 1);
+  if (as_json) print_json(*nodes);
+  else print_table(*nodes);
   return 0;
 }
 

@@ -25,7 +25,7 @@ constexpr std::size_t kCreditFloor = 2 * wire::kMessageBytesMax;
 std::string_view text_of(DownReason reason) {
   switch (reason) {
     case DownReason::kNeverSeen:
-      return "never seen";
+      return "never heard";
     case DownReason::kSilent:
       return "silent";
     case DownReason::kRefused:
@@ -338,7 +338,17 @@ std::vector<PathView> Engine::paths_of(PeerId peer) const {
   const auto* entry = std::as_const(*implementation_).find(peer);
   if (entry == nullptr) return views;
   for (const auto& path : entry->peer->paths()) {
-    views.push_back({path->link, path->address, path->monitor.is_usable(), path->rtt.smoothed()});
+    views.push_back({.link = path->link,
+                     .address = path->address,
+                     .is_up = path->monitor.is_usable(),
+                     .has_round_trip = path->rtt.has_sample(),
+                     .round_trip = path->rtt.smoothed(),
+                     .variation = path->rtt.variation(),
+                     .bytes_sent = path->bytes_sent,
+                     .bytes_received = path->bytes_received,
+                     .packets_sent = path->sent.next_number() - 1,
+                     .frames_lost = path->sent.frames_lost(),
+                     .bytes_per_second = static_cast<std::uint64_t>(path->congestion.rate())});
   }
   return views;
 }

@@ -117,7 +117,11 @@ struct PathView {
   LinkId link;
   Address address;
   bool is_up = false;
-  Duration round_trip{};
+  bool has_round_trip = false;  // measured at least once
+  Duration round_trip{}, variation{};
+  std::uint64_t bytes_sent = 0, bytes_received = 0;  // in sessions, since the path is known
+  std::uint64_t packets_sent = 0, frames_lost = 0;   // in the present session
+  std::uint64_t bytes_per_second = 0;                // what it has delivered lately; 0: unknown
 };
 
 /// Counters of the engine; only ever grow. Shown by `qnet stats`.

@@ -56,6 +56,8 @@ struct Path {
   RttEstimator rtt;
   LinkMonitor monitor;
 
+  std::uint64_t bytes_sent = 0, bytes_received = 0;  // of session packets, payload of the link
+
   Congestion congestion;
   SentPackets sent;
   bool wants_probe = false;

@@ -83,6 +83,7 @@ std::size_t Session::write_packet(Path& path, bool with_data, MutableBytes packe
     path.monitor.on_sent(now, contents.is_probe, contents.is_probe ? context_.random() : 0);
   }
   path.sent.commit(contents.bytes, contents.must_be_acked, now, path.congestion);
+  path.bytes_sent += contents.bytes;
   if (contents.is_probe) header.flags |= wire::packet_flags::kProbe | wire::packet_flags::kAckNow;
   // The last packet that fits under the cap asks for the answer that makes room.
   if (contents.must_be_acked && !path.congestion.can_send()) header.flags |= wire::packet_flags::kAckNow;

@@ -62,6 +62,24 @@ struct GetKernelDescriptorRequest {
 };
 using GetKernelDescriptorReply = Empty;
 
+/// Every way to every peer: LinkEntry, one behind the other.
+using ListLinksRequest = Empty;
+struct ListLinksReply {
+  Tail entries;
+  QNET_FIELDS(entries)
+};
+struct LinkEntry {
+  std::uint8_t is_up = 0;
+  std::uint8_t has_round_trip = 0;  // measured at least once
+  std::uint32_t round_trip_us = 0, variation_us = 0;
+  std::uint64_t bytes_sent = 0, bytes_received = 0;
+  std::uint64_t packets_sent = 0, frames_lost = 0;  // of the present session
+  std::uint64_t bytes_per_second = 0;               // delivered lately; 0: unknown
+  std::string_view peer, link, address;
+  QNET_FIELDS(is_up, has_round_trip, round_trip_us, variation_us, bytes_sent, bytes_received, packets_sent, frames_lost,
+              bytes_per_second, peer, link, address)
+};
+
 /// Counters as one JSON object of objects of integers.
 using GetStatisticsRequest = Empty;
 struct GetStatisticsReply {

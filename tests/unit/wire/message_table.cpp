@@ -201,6 +201,25 @@ void add_agent_operations(std::vector<Row>& rows) {
                           "02 0300000000000000 0400000000000000 0100 62 0600 73696c656e74"));
   rows.push_back(make_row("GetKernelDescriptorRequest", GetKernelDescriptorRequest{.use = 1}, "01"));
   rows.push_back(make_row("GetKernelDescriptorReply", GetKernelDescriptorReply{}, ""));
+  rows.push_back(make_row("ListLinksRequest", ListLinksRequest{}, ""));
+  rows.push_back(make_row("ListLinksReply", ListLinksReply{.entries = tail("abc")}, "616263"));
+  rows.push_back(make_row("LinkEntry",
+                          LinkEntry{.is_up = 1,
+                                    .has_round_trip = 1,
+                                    .round_trip_us = 2,
+                                    .variation_us = 3,
+                                    .bytes_sent = 4,
+                                    .bytes_received = 5,
+                                    .packets_sent = 6,
+                                    .frames_lost = 7,
+                                    .bytes_per_second = 8,
+                                    .peer = "b",
+                                    .link = "en0",
+                                    .address = "x"},
+                          "01010200000003000000040000000000000005000000000000000600000000000000070000000000000008000000"
+                          "00000000010062"
+                          "0300656e30"
+                          "010078"));
   rows.push_back(make_row("GetStatisticsRequest", GetStatisticsRequest{}, ""));
   rows.push_back(make_row("GetStatisticsReply", GetStatisticsReply{.json = tail("{}")}, "7b7d"));
 }

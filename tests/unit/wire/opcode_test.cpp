@@ -65,7 +65,8 @@ TEST(OpcodeTest, NumbersNeverChange) {
                                                     {202, "EnterDirectory"},
                                                     {203, "ListNodes"},
                                                     {204, "GetStatistics"},
-                                                    {205, "GetKernelDescriptor"}};
+                                                    {205, "GetKernelDescriptor"},
+                                                    {206, "ListLinks"}};
   for (const auto& [number, name] : released) {
     EXPECT_EQ(name_of(static_cast<Opcode>(number)), name) << number;
   }
