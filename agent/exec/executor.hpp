@@ -26,11 +26,11 @@ namespace qnet::exec {
 using ClientId = Id<struct ClientTag, std::uint64_t>;
 
 struct ExecutorConfig {
-  std::string prefix = "/net";  // symlinks and ".." that lead there are redirected
-  unsigned workers_max = 256;   // threads; blocked ones included
+  std::string prefix = "/net";             // symlinks and ".." that lead there are redirected
+  unsigned workers_max = 256;              // threads; blocked ones included
   std::size_t handles_max = 65536;         // above: ENFILE
   std::size_t caller_handles_max = 32768;  // of one user but root; above: EMFILE
-  std::size_t requests_max = 65536;  // in flight; above: EAGAIN
+  std::size_t requests_max = 65536;        // in flight; above: EAGAIN
 };
 
 struct ExecutorStatistics {

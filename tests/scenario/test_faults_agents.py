@@ -158,7 +158,8 @@ def test_a_full_disk_is_enospc_and_loses_nothing_that_was_acknowledged(make_lab)
     assert error == "ENOSPC"
     assert 200 <= int(count) <= 256
     assert acknowledged_is_there(lab, "/tmp/small/log", int(count))
-    result = lab.exec("a", "rm /net/b/tmp/small/*; head -c 3M /dev/zero >/tmp/big; cp /tmp/big /net/b/tmp/small/; echo $?")
+    lab.exec("a", "rm /net/b/tmp/small/*; head -c 3M /dev/zero >/tmp/big", check=True)
+    result = lab.exec("a", "cp /tmp/big /net/b/tmp/small/; echo $?")
     assert result.stdout == "1\n"
     assert "No space left on device" in result.stderr
     again = lab.exec("a", "rm /net/b/tmp/small/*; echo again >/net/b/tmp/small/x; cat /net/b/tmp/small/x")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import need_root
-from harness import Lab
+from harness import Lab, wait_until
 from harness.lab import ROOT
 
 HEADERS = ROOT / "preload" / "include" / "qnet"
@@ -46,14 +46,55 @@ def test_the_headers_are_found_once_installed(installed):
                        plain=True, check=True)
 
 
+def mountinfo():
+    return Path("/proc/self/mountinfo").read_text()
+
+
+def checkout():
+    return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+
+
+def processes():
+    """{pid and start time: command} of those that the checkout's programs have started."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            started = (folder / "stat").read_text().rsplit(")", 1)[1].split()[19]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if f"{ROOT}/" in words:
+            found[folder.name, started] = words
+    return found
+
+
+@pytest.fixture
+def no_trace():
+    """No process, mount, interface or change of the checkout is left that was not there before."""
+    before = sorted(os.listdir("/sys/class/net")), mountinfo(), checkout()
+    running = processes()
+    yield
+    assert (sorted(os.listdir("/sys/class/net")), mountinfo(), checkout()) == before
+    wait_until(lambda: not processes().keys() - running.keys(), 5, "every process is gone")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("no_trace")
 def test_the_demo_works_and_leaves_nothing(tmp_path):
-    before = sorted(os.listdir("/sys/class/net")), Path("/proc/self/mountinfo").read_text()
     done = subprocess.run([ROOT / "examples" / "demo"], capture_output=True, text=True, timeout=280, check=False,
                           cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)}, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
     for shown in ("a# ls /net", "a# sort </net/b/tmp/fruit", "They are.", "What to try next"):
         assert shown in done.stdout
-    assert (sorted(os.listdir("/sys/class/net")), Path("/proc/self/mountinfo").read_text()) == before
     assert not list(Path("/tmp").glob("qnet-demo.*"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("no_trace")
+def test_a_benchmark_runs_and_leaves_nothing(tmp_path):
+    need_root()
+    done = subprocess.run([ROOT / "tests" / "bench", "r", "small", "--smoke"], capture_output=True, text=True,
+                          timeout=280, check=False, cwd=tmp_path, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout + done.stderr
