@@ -7,7 +7,7 @@ from harness import wait_until
 
 
 def qnet(lab, words, node="a"):
-    return lab.exec(node, f"qnet {words}", plain=True)
+    return lab.exec(node, ["qnet", *words.split()], plain=True)
 
 
 def nodes(lab):

@@ -19,7 +19,7 @@ def test_one_id_follows_a_call_through_the_logs_of_both_nodes(make_lab):
     lab = make_lab("a", "b", options=["--log-level", "debug"])
     assert lab.exec("a", ["cat", "/net/b/etc/hostname"]).stdout == "b\n"
     asked, served = (requests_in(lab.log(node), word) for node, word in (("a", "request"), ("b", "serve request")))
-    assert {"Open", "Read"} <= set(asked.values())
+    assert "Open" in asked.values()
     assert served == asked
     for request in asked:
         assert f"reply request={request} error=0" in lab.log("a")
@@ -192,7 +192,7 @@ import errno, os, sys, threading
 fd = os.open("/net/b/tmp/silent", os.O_RDWR)
 def wait():
     try: os.read(fd, int(sys.argv[2]))
-    except OSError as error: print(errno.errorcode[error.errno], flush=True)
+    except OSError as error: os.write(1, errno.errorcode[error.errno].encode() + b"\n")
 for _ in range(int(sys.argv[1])): threading.Thread(target=wait, daemon=True).start()
 sys.stdin.readline()
 os._exit(0)

@@ -96,7 +96,8 @@ void Peer::on_send_error(LinkId link, const Address& to, int error, Instant now)
   if (path == nullptr) return;
   const bool is_refused = error == ECONNREFUSED;
   if (state_ != State::kEstablished) {
-    if (is_refused && down_reason_ != DownReason::kVersion) down_reason_ = DownReason::kRefused;
+    const bool is_better_known = down_reason_ == DownReason::kVersion || down_reason_ == DownReason::kGoodbye;
+    if (is_refused && !is_better_known) down_reason_ = DownReason::kRefused;
     return;
   }
   if (!path->monitor.on_send_error(now, is_refused)) return;
