@@ -51,7 +51,7 @@ def mountinfo():
 
 
 def checkout():
-    return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, check=False).stdout
 
 
 def processes():
