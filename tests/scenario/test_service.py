@@ -220,7 +220,7 @@ def test_a_user_with_too_much_under_way_gets_eagain_and_the_others_go_on(make_la
 @pytest.mark.parametrize("short", ["a", "b"])
 def test_an_agent_short_of_descriptors_says_so_and_recovers(make_lab, short):
     lab = make_lab("a", "b")
-    lab.exec(short, "prlimit --pid $(pidof qnetd) --nofile=200:200", plain=True, check=True)
+    lab.exec(short, "prlimit --pid $(pgrep -ox qnetd) --nofile=200:200", plain=True, check=True)
     hog = converse(lab, "a", OPENER, "300")
     count, *errors = hog.read_line().split()
     assert errors == ["ENFILE"]
