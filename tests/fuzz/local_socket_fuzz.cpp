@@ -19,6 +19,7 @@ namespace qnet::agent {
 namespace {
 
 constexpr std::size_t kWritesMax = 100;
+constexpr std::size_t kCallerBytesMax = 100'000;
 
 class Host final : public SessionHost {
  public:
@@ -88,7 +89,8 @@ void run(Reactor& reactor, fuzz::Choices choices) {
   UniqueFd theirs(ends[0]);
   Host host;
   bool has_closed = false;
-  LocalSession session(reactor, host, UniqueFd(ends[1]), {}, has_closed);
+  CallerLimits limits({.caller_bytes_max = kCallerBytesMax});  // within reach
+  LocalSession session(reactor, host, limits, UniqueFd(ends[1]), {.user = 1000}, has_closed);
   QNET_CHECK(session.start().has_value());
   for (std::size_t i = 0; i < kWritesMax && !choices.empty() && !session.is_closed(); ++i) {
     const std::uint8_t what = choices.byte();

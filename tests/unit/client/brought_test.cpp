@@ -103,6 +103,7 @@ TEST_F(BroughtTest, TheOwnerIsToldTheOffsetBeforeAnyOtherCall) {
   CallOptions options;
   ASSERT_TRUE(call<wire::SeekReply>(wire::Opcode::kSeek, Place{"b", HandleId{9}, {}}, wire::SeekRequest{1, SEEK_SET},
                                     exchange, options));
+  agent.settle();
   EXPECT_EQ(seeks, (std::vector<std::pair<std::uint64_t, std::int64_t>>{{7, 4}, {9, 1}}));
   EXPECT_EQ(read(1), "ask") << "another remote call has been made";
   brought::settle();
