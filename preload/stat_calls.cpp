@@ -10,6 +10,7 @@ namespace qnet::preload {
 namespace {
 
 constexpr blksize_t kCallBytes = 512 << 10;
+constexpr off_t kSmallFileBytes = 64 << 10;
 
 /// A path or, where AT_EMPTY_PATH allows it, the descriptor itself: turned into something by_path() understands.
 struct Named {
@@ -58,7 +59,9 @@ int stat_descriptor(const RemoteFd& file, struct stat* status) {
   if (!attributes) return refuse(attributes.error().code);
   to_stat(file.target(), *attributes, *status);
   // What a call should carry (cp, cat and tar ask here): a trip to the owner costs more than copying this much.
-  if (S_ISREG(status->st_mode) && status->st_blksize < kCallBytes) status->st_blksize = kCallBytes;
+  // A small file needs no large buffer; an empty one may be about to grow.
+  const bool is_small = status->st_size > 0 && status->st_size < kSmallFileBytes;
+  if (S_ISREG(status->st_mode) && !is_small && status->st_blksize < kCallBytes) status->st_blksize = kCallBytes;
   return 0;
 }
 

@@ -143,9 +143,15 @@ std::size_t room_of(std::span<const iovec> pieces) {
 /// Copies by the kernel, so that memory which the program does not have is EFAULT and not a signal. -1: it cannot.
 ssize_t deliver(std::size_t offset, std::size_t count, std::span<const iovec> into) {
   if (count == 0) return 0;
+  // No more memory than is filled: the kernel would fault in and pin all of it.
+  iovec pieces[kPiecesMax];
+  std::size_t used = 0;
+  for (std::size_t left = count; left > 0 && used < kPiecesMax; ++used) {
+    pieces[used] = {into[used].iov_base, std::min(left, into[used].iov_len)};
+    left -= pieces[used].iov_len;
+  }
   const iovec from{file.contents + offset, count};
-  const long delivered =
-      raw_syscall(SYS_process_vm_writev, raw_syscall(SYS_getpid), &from, 1, into.data(), into.size(), 0);
+  const long delivered = raw_syscall(SYS_process_vm_writev, raw_syscall(SYS_getpid), &from, 1, pieces, used, 0);
   if (delivered == -EFAULT) return -EFAULT;
   return delivered == static_cast<long>(count) ? delivered : -1;
 }
