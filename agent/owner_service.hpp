@@ -37,7 +37,7 @@ class OwnerService {
   void on_completion(std::uint64_t token, exec::Reply reply, Instant at);
   void on_peer_gone(const core::PeerGone& event);
 
-  /// True once after requests have gone to workers.
+  /// True once after requests have gone to workers that will soon be done.
   bool take_handed_over() { return std::exchange(has_handed_over_, false); }
   std::size_t in_flight() const { return serving_.size(); }
   const CallerLimits& limits() const { return limits_; }
