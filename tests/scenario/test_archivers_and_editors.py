@@ -5,6 +5,8 @@ import pytest
 from harness import wait_until
 from side_by_side import PROGRAMS, TREE, lines_of, same, same_program
 
+pytestmark = pytest.mark.slow
+
 #: A tree with everything that -aHAX and its like have to carry.
 RICH = TREE + r"""
 setfattr -n user.colour -v blue $D/file

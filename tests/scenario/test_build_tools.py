@@ -4,6 +4,8 @@ import pytest
 
 from side_by_side import same
 
+pytestmark = pytest.mark.slow
+
 PROJECT = r"""
 mkdir -p $D/p/src $D/p/include && cd $D/p
 for i in 1 2 3 4 5 6 7 8; do

@@ -268,6 +268,7 @@ def test_mkfifo_from_a_makes_a_fifo_that_both_ends_can_use_from_a(lab):
 LISTING = r"find . -printf '%P|%y|%m|%U|%G|%n|%T@|%l|' \( -type d -printf '-\n' -o -printf '%s\n' \) | sort"
 
 
+@pytest.mark.slow
 def test_cp_a_of_a_documentation_tree_to_b_and_back_is_identical(lab):
     """Names, kinds, modes, owners, link counts, times in ns, symlinks, contents."""
     result = lab.exec("a", ["bash", "-ec", r"""

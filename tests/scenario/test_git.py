@@ -4,6 +4,8 @@ import pytest
 
 from side_by_side import MAPPED, TREE, same
 
+pytestmark = pytest.mark.slow
+
 SET_UP = r"""
 export HOME=$L GIT_CONFIG_NOSYSTEM=1 GIT_PAGER=cat
 export GIT_AUTHOR_DATE='@1700000000 +0000' GIT_COMMITTER_DATE='@1700000000 +0000'

@@ -4,6 +4,8 @@ import pytest
 
 from side_by_side import PLACE, PREFIX, prepare
 
+pytestmark = pytest.mark.slow
+
 CHILDREN = 300
 FILES = 2000
 

@@ -93,6 +93,7 @@ def test_local_symlinks_lead_to_remote_programs(lab, b_in_net_of_b):
     """.replace("/net/b$D", "$N"), more=PROGRAM_TREE, env={"N": PREFIX + PLACE})
 
 
+@pytest.mark.slow
 def test_every_function_that_starts_programs(lab, b_in_net_of_b):
     same_program(lab, "starts_programs", more=PROGRAM_TREE + "cp echo gone; ln -s link to-link\n"
                  "printf '#!/net/b/no/such\\n' >to-nothing; chmod 755 to-nothing\n")
@@ -161,6 +162,7 @@ def agent_elsewhere(lab):
     lab.exec("a", "rm -f /tmp/z.sock*", plain=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command, printed", [
     ("env -i /bin/cat /net/z/etc/hostname /srv/mapped/hostname", "a a"),
     ("env -i PATH=/bin sh -c 'cat /srv/mapped/hostname; env -i /bin/ls -d /srv/mapped'", "a /srv/mapped"),
@@ -184,6 +186,7 @@ def test_children_of_every_kind_use_remote_files(lab):
     same_program(lab, "children")
 
 
+@pytest.mark.slow
 def test_system_calls_by_number(lab):
     same_program(lab, "system_calls")
 
