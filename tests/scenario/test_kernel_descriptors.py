@@ -9,6 +9,8 @@ import pytest
 from harness import wait_until
 from side_by_side import same
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(__file__).resolve().parent / "programs" / "static_calls.c"
 TOOL = "/usr/local/bin/static_calls"
 #: D8: a peer whose agent is gone; and what measuring itself may cost on a busy machine.

@@ -4,6 +4,8 @@ import pytest
 
 from side_by_side import MAPPED, PROGRAMS, same, same_program
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("how", [{}, {"env": MAPPED}, {"user": "1000", "more": "chown -hR 1000 $D\n"}],
                          ids=["root", "mapped", "user"])
