@@ -31,6 +31,8 @@ void RequestTable::answer(Job& job, Reply reply) {
     const std::lock_guard lock(mutex_);
     jobs_.erase(key_of(job));
   }
+  // Who hears the answer to a Close may rely on it: nothing of an answered job holds the file any more.
+  job.wait_mark.reset();
   if (reply.error > 0) failed.fetch_add(1, std::memory_order_relaxed);
   job.on_reply(std::move(reply));
 }

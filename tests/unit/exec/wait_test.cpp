@@ -43,6 +43,22 @@ TEST_F(WaitTest, OpeningAFifoWaitsForTheOtherSide) {
   EXPECT_EQ(me_.open(path("p"), O_WRONLY | O_NONBLOCK).error, ENXIO);
 }
 
+TEST_F(WaitTest, AnAnsweredReadHoldsTheFileNoMore) {
+  const auto both = me_.must_open(make_fifo("p"), O_RDWR);
+  const auto reader = me_.must_open(path("p"), O_RDONLY | O_NONBLOCK);
+  ASSERT_EQ(me_.ask<op::SetFlags>({.flags = 0}, {reader}).error, 0);
+  std::promise<int> opened;
+  // Everything is closed before this answer is taken: by then there must be no reader.
+  const auto close_all = [&](const Reply&) {
+    EXPECT_EQ(me_.close(reader), 0);
+    EXPECT_EQ(me_.close(both), 0);
+    opened.set_value(me_.open(path("p"), O_WRONLY | O_NONBLOCK).error);
+  };
+  me_.start_then(wire::Opcode::kRead, wire::ReadRequest{.length_bytes = 10}, {reader}, close_all);
+  EXPECT_EQ(me_.write(both, "x"), 1);
+  EXPECT_EQ(opened.get_future().get(), ENXIO);
+}
+
 TEST_F(WaitTest, CancelGetsAThreadOutOfABlockingOpen) {
   make_fifo("p");
   for (int i = 0; i < 20; ++i) {
