@@ -130,8 +130,6 @@ def test_compressors_read_and_replace(lab):
 
 
 def test_editors_edit_and_save(lab):
-    if lab.exec("a", ["sh", "-c", "command -v vim"], plain=True).status != 0:
-        pytest.skip("vim is not installed")
     same(lab, r"""
         vim -es -u NONE -c '%s/hello/HELLO/' -c wq $D/file; cat $D/file $D/hard; stat -c '%a %u' $D/file; ls -A $D
         vim -es -u NONE -c 'set backup backupskip=' -c 's/a/A/' -c wq $D/dir/lines; cat $D/dir/lines $D/dir/lines~; \

@@ -156,8 +156,6 @@ git checkout -q main; git gc -q; git fsck; git clone -q $D $L/clone; ls -A $L/cl
 
 
 def test_git_keeps_a_repository_on_the_other_node(lab):
-    if lab.exec("a", ["git", "--version"], plain=True).status != 0:
-        pytest.skip("git is not installed")
     same(lab, [GIT], compare_trees=False)
 
 
