@@ -30,6 +30,10 @@ int complain(const std::string& what, int status) {
   return status;
 }
 
+int complain_about_answer() {
+  return complain("the agent's answer makes no sense", 1);
+}
+
 int complain_about_agent(int error) {
   if (error == ENONET) return complain(std::string("no agent answers on ") + client::socket_path(), 1);
   return complain(std::string("the agent answers: ") + std::strerror(error), 1);

@@ -30,6 +30,13 @@ int stats_command(bool as_json);
 /// `count` requests to the node and back, one after the other, ended by the first that fails.
 int ping_command(const std::string& node, unsigned count, bool as_json);
 
+/// "qnet: <what>" on standard error.
+int complain(const std::string& what, int status);
+/// Says that there is no agent, or what it answered.
+int complain_about_agent(int error);
+/// Says that what it answered cannot be read.
+int complain_about_answer();
+
 /// A request without a body to the local agent; the answer lies in `room`.
 Result<ByteView> ask(wire::Opcode opcode, std::string& room);
 
@@ -44,12 +51,20 @@ std::optional<std::vector<Entry>> entries_of(ByteView bytes) {
   return entries;
 }
 
+/// Asks for a listing and prints it one way or the other. Returns the exit status.
+template <class Entry>
+int show_listing(wire::Opcode opcode, bool as_json, void (*print_table)(const std::vector<Entry>&),
+                 void (*print_json)(const std::vector<Entry>&)) {
+  std::string room;
+  const auto bytes = ask(opcode, room);
+  if (!bytes) return complain_about_agent(bytes.error().code);
+  const auto entries = entries_of<Entry>(*bytes);
+  if (!entries) return complain_about_answer();
+  (as_json ? print_json : print_table)(*entries);
+  return 0;
+}
+
 /// "2026-03-01 12:00:00" in local time.
 std::string time_text(std::int64_t seconds);
-
-/// "qnet: <what>" on standard error.
-int complain(const std::string& what, int status);
-/// Says that there is no agent, or what it answered.
-int complain_about_agent(int error);
 
 }  // namespace qnet::cli

@@ -53,14 +53,7 @@ void print_json(const std::vector<wire::LinkEntry>& links) {
 }  // namespace
 
 int links_command(bool as_json) {
-  std::string room;
-  const auto bytes = ask(wire::Opcode::kListLinks, room);
-  if (!bytes) return complain_about_agent(bytes.error().code);
-  const auto links = entries_of<wire::LinkEntry>(*bytes);
-  if (!links) return complain("the agent's answer makes no sense", 1);
-  if (as_json) print_json(*links);
-  else print_table(*links);
-  return 0;
+  return show_listing<wire::LinkEntry>(wire::Opcode::kListLinks, as_json, print_table, print_json);
 }
 
 }  // namespace qnet::cli

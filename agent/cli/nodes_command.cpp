@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/cli.hpp"
-#include "agent/client/client.hpp"
 
 namespace qnet::cli {
 namespace {
@@ -65,15 +64,7 @@ std::string time_text(std::int64_t seconds) {
 }
 
 int nodes_command(bool as_json) {
-  std::string room;
-  const auto bytes = ask(wire::Opcode::kListNodes, room);
-  if (!bytes) return complain_about_agent(bytes.error().code);
-
-  const auto nodes = entries_of<wire::NodeEntry>(*bytes);
-  if (!nodes) return complain("the agent's answer makes no sense", 1);
-  if (as_json) print_json(*nodes);
-  else print_table(*nodes);
-  return 0;
+  return show_listing<wire::NodeEntry>(wire::Opcode::kListNodes, as_json, print_table, print_json);
 }
 
 }  // namespace qnet::cli

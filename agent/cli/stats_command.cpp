@@ -13,7 +13,7 @@ int stats_command(bool as_json) {
   if (!bytes) return complain_about_agent(bytes.error().code);
 
   const auto parts = nlohmann::ordered_json::parse(as_text(*bytes), nullptr, false);
-  if (!parts.is_object()) return complain("the agent's answer makes no sense", 1);
+  if (!parts.is_object()) return complain_about_answer();
   if (as_json) {
     std::printf("%s\n", parts.dump(2).c_str());
     return 0;
