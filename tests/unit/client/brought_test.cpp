@@ -18,19 +18,14 @@ constexpr int kFd = 55;
 
 std::int64_t time_ns = 1;  // stands still unless a test moves it
 
-class BroughtTest : public ::testing::Test {
+class BroughtTest : public WithAgentSocket {
  protected:
   BroughtTest() {
-    char pattern[] = "/tmp/qnet-brought-XXXXXX";
-    directory_ = ::mkdtemp(pattern);
-    path_ = directory_ + "/agent.sock";
-    configure(path_.c_str());
     brought::use_clock([] { return time_ns; });
   }
   ~BroughtTest() override {
     brought::forget();
     brought::use_clock(nullptr);
-    std::filesystem::remove_all(directory_);
   }
 
   static void bring(std::string_view contents, HandleId handle = kHandle) {
@@ -45,8 +40,6 @@ class BroughtTest : public ::testing::Test {
     text.resize(static_cast<std::size_t>(*got));
     return text;
   }
-
-  std::string directory_, path_;
 };
 
 TEST_F(BroughtTest, ReadsMoveTheOffsetAndPreadsDoNot) {

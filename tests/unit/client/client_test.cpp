@@ -17,16 +17,8 @@ namespace {
 
 using wire::Opcode;
 
-class ClientTest : public ::testing::Test {
+class ClientTest : public WithAgentSocket {
  protected:
-  ClientTest() {
-    char pattern[] = "/tmp/qnet-client-XXXXXX";
-    directory_ = ::mkdtemp(pattern);
-    path_ = directory_ + "/agent.sock";
-    configure(path_.c_str());
-  }
-  ~ClientTest() override { std::filesystem::remove_all(directory_); }
-
   /// Asks for a Seek on handle 7, whose reply says the offset.
   Result<wire::SeekReply> seek(CallOptions options = {}) {
     SmallExchange exchange;
@@ -38,8 +30,6 @@ class ClientTest : public ::testing::Test {
     static_cast<void>(wire::encode(wire::SeekReply{value}, as_writable_bytes(body.data(), body.size())));
     return {.body = body};
   }
-
-  std::string directory_, path_;
 };
 
 TEST_F(ClientTest, CarriesARequestAndItsReply) {

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 
+#include "agent/client/client.hpp"
 #include "transport/wire/codec.hpp"
 
 namespace qnet::client {
@@ -126,6 +128,17 @@ void ScriptedAgent::serve(int fd, int number) {
   const std::lock_guard lock(mutex_);
   std::erase(open_, fd);
   ::close(fd);
+}
+
+WithAgentSocket::WithAgentSocket() {
+  char pattern[] = "/tmp/qnet-client-XXXXXX";
+  directory_ = ::mkdtemp(pattern);
+  path_ = directory_ + "/agent.sock";
+  configure(path_.c_str());
+}
+
+WithAgentSocket::~WithAgentSocket() {
+  std::filesystem::remove_all(directory_);
 }
 
 }  // namespace qnet::client

@@ -5,6 +5,8 @@
 // Threads:  one per connection, joined by the destructor; the script runs on them, one at a time.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <functional>
 #include <list>
@@ -60,6 +62,15 @@ class ScriptedAgent {
   std::vector<int> open_;
   std::list<std::thread> threads_;
   std::thread acceptor_;
+};
+
+/// The client under test speaks to whoever listens at path_, in a folder of the test's own.
+class WithAgentSocket : public ::testing::Test {
+ protected:
+  WithAgentSocket();
+  ~WithAgentSocket() override;
+
+  std::string directory_, path_;
 };
 
 }  // namespace qnet::client
