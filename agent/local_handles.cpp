@@ -8,8 +8,6 @@
 #include <cstddef>
 #include <cstring>
 
-#include "agent/exec/descriptor_reserve.hpp"
-
 namespace qnet::agent {
 namespace {
 
@@ -40,13 +38,7 @@ LocalHandles::~LocalHandles() {
 }
 
 Result<UniqueFd> LocalHandles::create(const Opened& opened, HandleEvents& events) {
-  if (handles_.size() >= handles_max_) return fail(ENFILE, "too many handles");
   if (handles_.contains(opened.key)) return fail(EPROTO, "handle is open already");
-  const std::uint32_t user = opened.opener->user;
-  const auto count = per_opener_.find(user);
-  if (user != 0 && count != per_opener_.end() && count->second >= caller_handles_max_) {
-    return fail(EMFILE, "too many handles of the user");
-  }
 
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -55,8 +47,6 @@ Result<UniqueFd> LocalHandles::create(const Opened& opened, HandleEvents& events
   auto handle = std::make_unique<LocalHandle>();
   handle->end = UniqueFd(ends[0]);
   UniqueFd application_end(ends[1]);
-  if (exec::is_reserved_descriptor(ends[1])) return fail(ENFILE, "descriptors");
-
   const Status bound = bind_abstract(
       ends[0],
       {.agent_instance = agent_instance_, .handle = opened.key.handle, .kind = opened.kind, .target = opened.target});
@@ -70,10 +60,13 @@ Result<UniqueFd> LocalHandles::create(const Opened& opened, HandleEvents& events
   handle->kind = opened.kind;
   handle->opener = *opened.opener;
   handle->cookie = cookie_of(ends[1]);
-  if (const Status watched = first_look_.watch(ends[0], *handle); !watched) return fail(watched.error());
-
+  const std::uint32_t user = opened.opener->user;
+  if (const Status taken = quota_.take(user, ends[1]); !taken) return fail(taken.error());
+  if (const Status watched = first_look_.watch(ends[0], *handle); !watched) {
+    quota_.give_back(user);
+    return fail(watched.error());
+  }
   handles_.emplace(opened.key, std::move(handle));
-  ++per_opener_[user];
   ++created_;
   return application_end;
 }
@@ -87,8 +80,7 @@ void LocalHandles::remove(const HandleKey& key) {
   const auto found = handles_.find(key);
   if (found == handles_.end()) return;
   first_look_.forget(found->second->end.get(), *found->second);
-  const auto count = per_opener_.find(found->second->opener.user);
-  if (--count->second == 0) per_opener_.erase(count);
+  quota_.give_back(found->second->opener.user);
   handles_.erase(found);
 }
 

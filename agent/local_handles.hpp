@@ -15,6 +15,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "agent/exec/handle_quota.hpp"
 #include "agent/first_look.hpp"
 #include "agent/peer_table.hpp"
 #include "transport/base/unique_fd.hpp"
@@ -70,10 +71,7 @@ class LocalHandles {
  public:
   LocalHandles(FirstLook& first_look, std::uint64_t agent_instance, std::size_t handles_max,
                std::size_t caller_handles_max)
-      : first_look_(first_look),
-        agent_instance_(agent_instance),
-        handles_max_(handles_max),
-        caller_handles_max_(caller_handles_max) {}
+      : first_look_(first_look), agent_instance_(agent_instance), quota_(handles_max, caller_handles_max) {}
   ~LocalHandles();
 
   struct Opened {
@@ -83,8 +81,8 @@ class LocalHandles {
     std::string_view target;  // with its policy, so that later operations keep it
     const wire::Caller* opener;
   };
-  /// Returns the application's end. Errors: ENFILE above handles_max or when descriptors are out; EMFILE when the
-  /// opener, if not root, has caller_handles_max; what socketpair(2) says.
+  /// Returns the application's end. Errors: those of HandleQuota::take(); ENFILE when descriptors are out; what
+  /// socketpair(2) says.
   Result<UniqueFd> create(const Opened& opened, HandleEvents& events);
 
   LocalHandle* find(const HandleKey& key);
@@ -100,10 +98,8 @@ class LocalHandles {
  private:
   FirstLook& first_look_;
   const std::uint64_t agent_instance_;
-  const std::size_t handles_max_;
-  const std::size_t caller_handles_max_;
+  exec::HandleQuota quota_;
   std::unordered_map<HandleKey, std::unique_ptr<LocalHandle>> handles_;
-  std::unordered_map<std::uint32_t, std::size_t> per_opener_;
   std::uint64_t created_ = 0;
 };
 

@@ -3,7 +3,6 @@
 
 #include <sys/random.h>
 
-#include "agent/exec/descriptor_reserve.hpp"
 #include "transport/base/check.hpp"
 
 namespace qnet::exec {
@@ -17,11 +16,7 @@ void mark_waiting(Job& job, const OpenFilePointer& file) {
 Result<HandleId> HandleTable::insert(OpenFilePointer file) {
   const std::lock_guard lock(mutex_);
   if (file->client->is_gone.load()) return fail(ESTALE, "handles: the client is gone");
-  if (files_.size() >= handles_max_) return fail(ENFILE, "handles: handles_max");
-  if (is_reserved_descriptor(file->fd.get())) return fail(ENFILE, "handles: descriptors");
-  std::size_t& count = per_opener_[file->opener];
-  if (file->opener != 0 && count >= caller_handles_max_) return fail(EMFILE, "handles: caller_handles_max");
-  ++count;
+  if (const Status taken = quota_.take(file->opener, file->fd.get()); !taken) return fail(taken.error());
   HandleId handle = next_id();
   while (files_.contains(handle)) handle = next_id();
   files_.emplace(handle, std::move(file));
@@ -44,7 +39,7 @@ Result<OpenFilePointer> HandleTable::remove(const ClientLife& client, HandleId h
   if (found->second->client->id != client.id) return fail(EBADF, "handles: another client's");
   OpenFilePointer file = std::move(found->second);
   files_.erase(found);
-  uncount(*file);
+  quota_.give_back(file->opener);
   return file;
 }
 
@@ -57,16 +52,11 @@ std::vector<OpenFilePointer> HandleTable::drop(ClientLife& client) {
       ++at;
       continue;
     }
-    uncount(*at->second);
+    quota_.give_back(at->second->opener);
     dropped.push_back(std::move(at->second));
     at = files_.erase(at);
   }
   return dropped;
-}
-
-void HandleTable::uncount(const OpenFile& file) {
-  const auto found = per_opener_.find(file.opener);
-  if (--found->second == 0) per_opener_.erase(found);
 }
 
 std::size_t HandleTable::size() const {

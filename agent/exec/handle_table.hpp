@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "agent/exec/handle_quota.hpp"
 #include "agent/exec/job.hpp"
 #include "transport/base/result.hpp"
 #include "transport/base/unique_fd.hpp"
@@ -60,11 +61,9 @@ void mark_waiting(Job& job, const OpenFilePointer& file);
 
 class HandleTable {
  public:
-  HandleTable(std::size_t handles_max, std::size_t caller_handles_max)
-      : handles_max_(handles_max), caller_handles_max_(caller_handles_max) {}
+  HandleTable(std::size_t handles_max, std::size_t caller_handles_max) : quota_(handles_max, caller_handles_max) {}
 
-  /// Errors: ENFILE when the table or the process is full; EMFILE when its opener, if not root, has too many; ESTALE
-  /// when the client is gone.
+  /// Errors: those of HandleQuota::take(); ESTALE when the client is gone.
   [[nodiscard]] Result<HandleId> insert(OpenFilePointer file);
   /// Errors: ESTALE for one that never was or is closed; EBADF for another client's.
   [[nodiscard]] Result<OpenFilePointer> find(const ClientLife& client, HandleId handle) const;
@@ -79,14 +78,9 @@ class HandleTable {
  private:
   HandleId next_id();
 
-  /// After `file` has been taken out.
-  void uncount(const OpenFile& file);
-
-  const std::size_t handles_max_;
-  const std::size_t caller_handles_max_;
   mutable std::mutex mutex_;
   std::unordered_map<HandleId, OpenFilePointer> files_;
-  std::unordered_map<std::uint32_t, std::size_t> per_opener_;
+  HandleQuota quota_;
   std::array<std::uint64_t, 32> random_{};
   std::size_t random_left_ = 0;
   std::atomic<std::uint64_t> opened_ = 0;
