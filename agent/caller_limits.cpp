@@ -22,7 +22,12 @@ std::size_t reply_bytes_of(wire::Opcode opcode, ByteView body) {
   return 0;
 }
 
-Status CallerLimits::begin(std::uint32_t user, std::size_t bytes) {
+Status CallerLimits::begin(std::uint32_t user, wire::Opcode opcode, std::size_t bytes) {
+  if (opcode == wire::Opcode::kClose || opcode == wire::Opcode::kReleaseLocks) {
+    ++accounts_[user].requests;
+    hold(accounts_[user], bytes);
+    return {};
+  }
   const auto found = accounts_.find(user);
   if (user != 0 && found != accounts_.end() && found->second.requests >= config_.caller_requests_max) {
     ++statistics_.requests_refused;
@@ -42,14 +47,11 @@ Status CallerLimits::add(std::uint32_t user, std::size_t bytes) {
     ++statistics_.bytes_refused;
     return fail(EAGAIN, "memory");
   }
-  account.bytes += bytes;
-  bytes_ += bytes;
+  hold(account, bytes);
   return {};
 }
 
-void CallerLimits::begin_anyway(std::uint32_t user, std::size_t bytes) {
-  Account& account = accounts_[user];
-  ++account.requests;
+void CallerLimits::hold(Account& account, std::size_t bytes) {
   account.bytes += bytes;
   bytes_ += bytes;
 }

@@ -38,14 +38,12 @@ class CallerLimits {
 
   explicit CallerLimits(CallerLimitsConfig config) : config_(config) {}
 
-  /// A request of `user` begins, with that much memory. EAGAIN.
-  Status begin(std::uint32_t user, std::size_t bytes);
+  /// A request of `user` begins, with that much memory. EAGAIN, but for what gives something back.
+  Status begin(std::uint32_t user, wire::Opcode opcode, std::size_t bytes);
   /// It needs more. EAGAIN: it has what it had.
   Status add(std::uint32_t user, std::size_t bytes);
   /// It is over; `bytes` is all that it had.
   void end(std::uint32_t user, std::size_t bytes);
-  /// The same without asking, for what must not be refused.
-  void begin_anyway(std::uint32_t user, std::size_t bytes);
 
   struct Statistics {
     std::uint64_t requests_refused = 0, bytes_refused = 0;
@@ -57,6 +55,8 @@ class CallerLimits {
   struct Account {
     std::size_t requests = 0, bytes = 0;
   };
+
+  void hold(Account& account, std::size_t bytes);
 
   const CallerLimitsConfig config_;
   std::unordered_map<std::uint32_t, Account> accounts_;

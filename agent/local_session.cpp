@@ -145,12 +145,7 @@ bool LocalSession::begin_message() {
 }
 
 bool LocalSession::admit() {
-  const auto opcode = static_cast<wire::Opcode>(header_.opcode);
-  if (opcode == wire::Opcode::kClose || opcode == wire::Opcode::kReleaseLocks) {
-    limits_.begin_anyway(caller_.user, header_.size_bytes);
-  } else if (!limits_.begin(caller_.user, header_.size_bytes)) {
-    return false;
-  }
+  if (!limits_.begin(caller_.user, static_cast<wire::Opcode>(header_.opcode), header_.size_bytes)) return false;
   held_bytes_ = header_.size_bytes;
   return true;
 }

@@ -75,11 +75,7 @@ std::string OwnerService::text_of(const Serving& serving) const {
 Status OwnerService::admit(Serving& serving, std::size_t request_bytes, ByteView body) {
   const auto opcode = static_cast<wire::Opcode>(serving.opcode);
   serving.held_bytes = request_bytes + reply_bytes_of(opcode, body);
-  if (opcode != wire::Opcode::kClose && opcode != wire::Opcode::kReleaseLocks) {
-    return limits_.begin(serving.user, serving.held_bytes);
-  }
-  limits_.begin_anyway(serving.user, serving.held_bytes);
-  return {};
+  return limits_.begin(serving.user, opcode, serving.held_bytes);
 }
 
 void OwnerService::on_completion(std::uint64_t token, exec::Reply answer, Instant at) {
