@@ -9,13 +9,6 @@
 #include "transport/wire/file_ops.hpp"
 
 namespace qnet::agent {
-namespace {
-
-/// offset_bytes and may_block stand before the data of a WriteRequest.
-constexpr std::size_t kWritePrefixBytes = sizeof(std::int64_t) + sizeof(std::uint8_t);
-
-}  // namespace
-
 HandleKeeper::HandleKeeper(LocalHandles& handles, NodeCalls& calls, NetRoot& net_root, Barriers& barriers,
                            std::function<void()> on_lowered)
     : handles_(handles), calls_(calls), net_root_(net_root), barriers_(barriers), on_lowered_(std::move(on_lowered)) {}
@@ -43,7 +36,7 @@ void HandleKeeper::forward(LocalHandle& handle, Buffer bytes, std::uint64_t barr
   if (key.node.is_root()) return handles_.again(handle);  // A directory: the bytes have nowhere to go.
 
   const wire::WriteRequest head;  // At the current offset, may block; the data are there already.
-  QNET_CHECK(wire::encode(head, bytes.grow_front(kWritePrefixBytes)).has_value());
+  QNET_CHECK(wire::encode(head, bytes.grow_front(wire::WriteRequest::kDataAt)).has_value());
   const bool is_waited_for = handle.kind == wire::HandleKind::kFile;
   if (is_waited_for && barrier == 0) barrier = barriers_.raise(key.node, handle.opener.user);
   auto on_reply = [this, key, barrier, count](const NodeReply& reply) {

@@ -25,10 +25,9 @@ bool is_regular(wire::HandleKind kind) {
 }
 
 /// 0 if there can be a kernel descriptor.
-int why_not(wire::HandleKind kind, wire::KernelDescriptorUse use) {
+int why_not(wire::HandleKind kind) {
   if (kind == wire::HandleKind::kDirectory) return EISDIR;
-  if (kind == wire::HandleKind::kPath) return EBADF;
-  return use == wire::KernelDescriptorUse::kMap && !is_regular(kind) ? ENODEV : 0;
+  return kind == wire::HandleKind::kPath ? EBADF : 0;
 }
 
 /// The kernel's file is in it, without being held open by it.
@@ -52,10 +51,10 @@ std::uint32_t KernelFiles::open_flags_of(const File& file) {
 
 // ---- calls
 
-/// As Router::forward() does for what comes through libqnet.so.
 Status KernelFiles::start_call(File& file, wire::Opcode opcode, const wire::Caller& caller, Buffer body,
                                OnReply on_reply, RequestId* started) {
   const Instant at = now();
+  if (const auto life = calls_.life_of(file.key.node, file.life); !life) return fail(life.error());
   NodeCalls::Call call{.node = file.key.node,
                        .life = file.life,
                        .header = {.opcode = static_cast<std::uint16_t>(opcode), .handle = file.key.handle.value},
@@ -63,11 +62,8 @@ Status KernelFiles::start_call(File& file, wire::Opcode opcode, const wire::Call
                        .body = std::move(body),
                        .on_reply = std::move(on_reply)};
   if (file.key.node.is_peer()) {
-    const PeerId peer = file.key.node.peer_id();
-    if (!engine_.is_up(peer)) return fail(EHOSTDOWN, "peer is down");
-    if (engine_.incarnation_of(peer) != file.life) return fail(ESTALE, "handle of an earlier life");
     const Result<ConnectionId> connection =
-        file.connections.get(engine_, peer, file.life, split_target(file.target), at);
+        file.connections.get(engine_, file.key.node.peer_id(), file.life, split_target(file.target), at);
     if (!connection) return fail(connection.error());
     call.connection = *connection;
   }
@@ -88,13 +84,11 @@ Status KernelFiles::ask(File& file, wire::Opcode opcode, const Request& request,
 // ---- making a descriptor: what the owner knows of the handle, then the kernel's file
 
 void KernelFiles::give(LocalSession& session, const HandleKey& key, LocalRequest request) {
-  const auto wanted = wire::decode<wire::GetKernelDescriptorRequest>(request.body.view());
-  if (!wanted) return session.reply(failed(EPROTO));
+  if (!wire::decode<wire::GetKernelDescriptorRequest>(request.body.view())) return session.reply(failed(EPROTO));
   if (!is_available()) return session.reply(failed(EOPNOTSUPP));
   if (files_.size() + giving_.size() >= kFilesMax) return session.reply(failed(ENFILE));
   const LocalHandle& handle = *handles_.find(key);
-  const auto use = static_cast<wire::KernelDescriptorUse>(wanted->use);
-  if (const int error = why_not(handle.kind, use); error != 0) return session.reply(failed(error));
+  if (const int error = why_not(handle.kind); error != 0) return session.reply(failed(error));
 
   auto file = std::make_unique<File>();
   file->key = key;
@@ -103,8 +97,7 @@ void KernelFiles::give(LocalSession& session, const HandleKey& key, LocalRequest
   file->target = session.target();
   file->share = std::move(request.descriptor);
   file->has_offset = is_regular(handle.kind);
-  file->is_positional = use == wire::KernelDescriptorUse::kMap;
-  const std::uint64_t number = giving_.insert({.session = &session, .use = use, .file = std::move(file)});
+  const std::uint64_t number = giving_.insert({.session = &session, .file = std::move(file)});
   if (number == 0) return session.reply(failed(EAGAIN));
   Giving& giving = *giving_.find(number);
   ++giving.waits_for;  // Until all have been asked.
@@ -112,7 +105,7 @@ void KernelFiles::give(LocalSession& session, const HandleKey& key, LocalRequest
                                [](Giving& given, const auto& reply) { given.flags = reply.flags; });
   ask_for<wire::Attributes>(number, wire::Opcode::kGetAttributes, wire::GetAttributesRequest{},
                             [](Giving& given, const auto& reply) { given.attributes = reply; });
-  if (giving.file->position_counts()) {
+  if (giving.file->has_offset) {
     ask_for<wire::SeekReply>(number, wire::Opcode::kSeek, wire::SeekRequest{.whence = SEEK_CUR},
                              [](Giving& given, const auto& reply) { given.offset = reply.offset; });
   }
@@ -152,9 +145,6 @@ void KernelFiles::finish_giving(std::uint64_t number) {
   Giving& giving = *giving_.find(number);
   if (giving.error != 0) return fail_giving(number, giving.error);
   if (giving.session == nullptr) return fail_giving(number, EINTR);
-  // Pages are written back where they belong, which an appending handle would not do.
-  const bool is_map = giving.use == wire::KernelDescriptorUse::kMap;
-  if (is_map && (giving.flags & O_APPEND) != 0) return fail_giving(number, ENODEV);
   Result<UniqueFd> descriptor = make_descriptor(giving);
   if (!descriptor) return fail_giving(number, descriptor.error().code);
   const std::optional<Giving> given = giving_.take(number);
@@ -166,25 +156,18 @@ Result<UniqueFd> KernelFiles::make_descriptor(Giving& giving) {
   File& file = *giving.file;
   const FileId id = next_id_++;
   file.node = id;
-  if (giving.use == wire::KernelDescriptorUse::kMap) {
-    file.mapped = {file.key.node.value, giving.attributes.device_major, giving.attributes.device_minor,
-                   giving.attributes.inode};
-    for (const auto& [other, mapped] : files_) {
-      if (mapped->mapped == file.mapped && mapped->life == file.life) file.node = mapped->node;
-    }
-  }
   // From here on the kernel tells when nobody has the file any more, if it has been opened at all.
   File& kept = *files_.emplace(id, std::move(giving.file)).first->second;
   Result<UniqueFd> descriptor = device_->open(
       {.node = kept.node, .file = id, .open_flags = open_flags_of(kept), .attributes = to_fuse(giving.attributes)},
-      (static_cast<int>(giving.flags) & kFlagsKept) | (kept.is_positional ? 0 : kUncached));
+      (static_cast<int>(giving.flags) & kFlagsKept) | kUncached);
   if (!descriptor) {
     giving.file = std::move(files_.at(id));
     files_.erase(id);
     return descriptor;
   }
   device_->count_file(1);
-  if (!kept.position_counts()) return descriptor;
+  if (!kept.has_offset) return descriptor;
   Result<UniqueFd> position = make_position(descriptor->get());
   if (!position || lseek(descriptor->get(), giving.offset, SEEK_SET) != giving.offset) {
     return fail(position ? EIO : position.error().code, "position");

@@ -73,22 +73,17 @@ class KernelFiles {
     UniqueFd share;     // the application's end of the handle; none: the handle is this file's own
     UniqueFd position;  // an epoll set that contains the kernel's file
     std::uint64_t node = 0;
-    std::int64_t kernel_offset = 0;         // that the kernel is known to have
-    bool has_offset = true;                 // false: a stream or a device
-    bool is_positional = false;             // every request says where: mappings, files opened anew
-    std::array<std::uint64_t, 4> mapped{};  // which file, where mappings share one node; zeros otherwise
+    std::int64_t kernel_offset = 0;  // that the kernel is known to have
+    bool has_offset = true;          // false: a stream or a device
+    bool is_positional = false;      // opened anew: every request says where
     std::unordered_set<std::uint64_t> lock_owners;
     ConnectionSet connections;
-
-    /// Does a request at the kernel's offset mean the owner's?
-    bool position_counts() const { return has_offset && !is_positional; }
   };
   /// A descriptor that is being made.
   struct Giving {
     LocalSession* session = nullptr;  // null: closed meanwhile
-    wire::KernelDescriptorUse use{};
-    unsigned waits_for = 0;  // replies
-    int error = 0;           // of one of them
+    unsigned waits_for = 0;           // replies
+    int error = 0;                    // of one of them
     std::uint32_t flags = 0;
     std::int64_t offset = 0;
     wire::Attributes attributes;

@@ -18,8 +18,6 @@ namespace {
 using wire::Opcode;
 
 constexpr std::int64_t kCurrentOffset = wire::ReadRequest::kCurrentOffset;
-/// offset_bytes and may_block stand before the data of a WriteRequest.
-constexpr std::size_t kWritePrefixBytes = sizeof(std::int64_t) + sizeof(std::uint8_t);
 constexpr std::size_t kBodyBytesMax = 256;  // of a request without data or path
 
 int error_of(const NodeReply& reply) {
@@ -218,7 +216,7 @@ void KernelFiles::on_write(const Asked& asked, Buffer& request) {
   auto write = [this, header = asked.header, in, to, data](std::int64_t offset) {
     const wire::WriteRequest head{.offset_bytes = offset,
                                   .may_block = static_cast<std::uint8_t>((in.flags & O_NONBLOCK) == 0)};
-    QNET_CHECK(wire::encode(head, data->grow_front(kWritePrefixBytes)).has_value());
+    QNET_CHECK(wire::encode(head, data->grow_front(wire::WriteRequest::kDataAt)).has_value());
     forward_body(header, in.fh, Opcode::kWrite, std::move(*data), [=, this](const NodeReply& reply) {
       const auto written = wire::decode<wire::WriteReply>(reply.body.view());
       if (!written || written->written_bytes > in.size) {

@@ -30,6 +30,14 @@ Buffer with_envelope(wire::RequestHeader header, const wire::Caller& caller, Buf
 NodeCalls::NodeCalls(core::Engine& engine, exec::Executor& executor, CompletionQueue& completions, PeerTable& peers)
     : engine_(engine), executor_(executor), completions_(completions), peers_(peers) {}
 
+Result<Incarnation> NodeCalls::life_of(NodeRef node, Incarnation wanted) const {
+  if (node.is_self()) return peers_.own_incarnation();
+  if (!engine_.is_up(node.peer_id())) return fail(EHOSTDOWN, "peer is down");
+  const Incarnation present = engine_.incarnation_of(node.peer_id());
+  if (!wanted.is_none() && wanted != present) return fail(ESTALE, "handle of an earlier life");
+  return present;
+}
+
 Result<RequestId> NodeCalls::start(Call call, Instant at) {
   Pending pending{.node = call.node,
                   .life = call.life,

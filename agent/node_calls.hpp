@@ -51,6 +51,8 @@ class NodeCalls {
 
   NodeCalls(core::Engine& engine, exec::Executor& executor, CompletionQueue& completions, PeerTable& peers);
 
+  /// The present life of the node, which must be `wanted` unless that is none. Errors: EHOSTDOWN, ESTALE.
+  Result<Incarnation> life_of(NodeRef node, Incarnation wanted) const;
   /// Errors: EHOSTDOWN, ESTALE, EAGAIN (too many); on_reply is not called then.
   Result<RequestId> start(Call call, Instant at);
   /// Asks the owner to give up. The call goes on to its reply.

@@ -103,7 +103,7 @@ bool Router::hold(LocalSession& session, NodeRef node, LocalRequest& request, In
 }
 
 void Router::forward(LocalSession& session, NodeRef node, LocalRequest request, Instant at) {
-  const Result<Incarnation> life = life_of(node, session.in_flight.life);
+  const Result<Incarnation> life = parts_.calls.life_of(node, session.in_flight.life);
   if (!life) return session.reply(failed(life.error().code));
   session.in_flight.life = *life;
   const HandleKey key{node, HandleId{request.header.handle}};
@@ -128,14 +128,6 @@ void Router::forward(LocalSession& session, NodeRef node, LocalRequest request, 
   const Result<RequestId> started = parts_.calls.start(std::move(call), at);
   if (!started) return session.reply(failed(started.error().code));
   session.in_flight.call = *started;
-}
-
-Result<Incarnation> Router::life_of(NodeRef node, Incarnation wanted) const {
-  if (node.is_self()) return parts_.nodes.own_incarnation();
-  if (!parts_.engine.is_up(node.peer_id())) return fail(EHOSTDOWN, "peer is down");
-  const Incarnation present = parts_.engine.incarnation_of(node.peer_id());
-  if (!wanted.is_none() && wanted != present) return fail(ESTALE, "handle of an earlier life");
-  return present;
 }
 
 Status Router::note_locks(const LocalSession& session, const HandleKey& key, Incarnation life,

@@ -82,7 +82,6 @@ class Router final : public SessionHost {
                               Incarnation& life);
   bool hold(LocalSession& session, NodeRef node, LocalRequest& request, Instant at);
   void forward(LocalSession& session, NodeRef node, LocalRequest request, Instant at);
-  Result<Incarnation> life_of(NodeRef node, Incarnation wanted) const;
   Status note_locks(const LocalSession& session, const HandleKey& key, Incarnation life, const LocalRequest& request);
   void on_reply(LocalSession& session, NodeReply reply);
   void reply_open(LocalSession& session, NodeReply reply);

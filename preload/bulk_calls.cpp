@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/uio.h>
 
+#include "agent/client/brought.hpp"
 #include "preload/libc.hpp"
 #include "preload/remote_call.hpp"
 
@@ -39,7 +40,10 @@ extern "C" ssize_t qnet_vmsplice(int fd, const struct iovec* pieces, size_t coun
 }
 
 extern "C" ssize_t qnet_preadv2(int fd, const struct iovec* pieces, int count, off_t offset, int flags) {
-  if (!is_remote(fd)) return libc().preadv2(fd, pieces, count, offset, flags);
+  if (!is_remote(fd)) {
+    qnet::client::brought::received();
+    return libc().preadv2(fd, pieces, count, offset, flags);
+  }
   if (flags != 0) return refuse(EOPNOTSUPP);
   return offset == -1 ? qnet_readv(fd, pieces, count) : qnet_preadv(fd, pieces, count, offset);
 }

@@ -171,6 +171,7 @@ extern "C" int qnet_fcntl(int fd, int command, long argument) {
   if (command == F_DUPFD || command == F_DUPFD_CLOEXEC) return note_duplicate(fd, libc().fcntl(fd, command, argument));
   RemoteFd file;
   if (!may_be_remote(fd) || is_kept_native(command) || !find_remote(fd, file)) {
+    if (command == F_SETLKW || command == F_OFD_SETLKW) qnet::client::brought::received();
     return libc().fcntl(fd, command, argument);
   }
   return control_remote(file, command, argument);

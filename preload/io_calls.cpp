@@ -66,10 +66,11 @@ extern "C" ssize_t qnet_write(int fd, const void* buffer, size_t count) {
 }
 
 extern "C" ssize_t qnet_pread(int fd, void* buffer, size_t count, off_t offset) {
-  if (!may_be_remote(fd)) [[likely]]
-    return libc().pread(fd, buffer, count, offset);
   RemoteFd file;
-  if (!find_remote(fd, file)) return libc().pread(fd, buffer, count, offset);
+  if (!may_be_remote(fd) || !find_remote(fd, file)) [[likely]] {
+    brought::received();
+    return libc().pread(fd, buffer, count, offset);
+  }
   if (offset < 0) return refuse(EINVAL);
   const iovec piece{buffer, count};
   return transfer(read_remote, file, {&piece, 1}, offset);
@@ -102,7 +103,10 @@ extern "C" ssize_t qnet_writev(int fd, const struct iovec* pieces, int count) {
 
 extern "C" ssize_t qnet_preadv(int fd, const struct iovec* pieces, int count, off_t offset) {
   RemoteFd file;
-  if (!may_be_remote(fd) || !find_remote(fd, file)) return libc().preadv(fd, pieces, count, offset);
+  if (!may_be_remote(fd) || !find_remote(fd, file)) {
+    brought::received();
+    return libc().preadv(fd, pieces, count, offset);
+  }
   if (offset < 0) return refuse(EINVAL);
   return transfer_vector(read_remote, file, pieces, count, offset);
 }

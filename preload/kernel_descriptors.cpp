@@ -13,6 +13,7 @@
 
 #include "preload/entry.hpp"
 #include "preload/environment.hpp"
+#include "preload/launch.hpp"
 #include "preload/remote_call.hpp"
 #include "preload/state.hpp"
 #include "transport/base/raw_syscall.hpp"
@@ -29,7 +30,6 @@ constexpr auto kMachine = EM_X86_64;
 constexpr auto kMachine = EM_AARCH64;
 #endif
 
-constexpr int kScriptsMax = 5;  // interpreters that are scripts, as the kernel follows them
 constexpr int kSegmentsMax = 64;
 constexpr int kSavedFloor = 900;       // above the numbers that programs use
 constexpr int kDescriptorsMax = 1024;  // looked at where /proc is missing
@@ -87,25 +87,17 @@ bool has_loader(const Peek& file, const Header& header) {
 
 enum class Reach { kInside, kOutside, kScript };
 
-/// `interpreter` is filled in for a script.
-Reach look_into(const Peek& file, std::array<char, 256>& interpreter) {
-  union {
-    Header header;
-    char text[256];
-  } start{};
-  const std::size_t size = file.read(&start, sizeof start - 1, 0);
-  if (size > 2 && start.text[0] == '#' && start.text[1] == '!') {
-    start.text[size] = '\0';
-    const char* const from = start.text + 2 + std::strspn(start.text + 2, " \t");
-    const std::size_t length = std::strcspn(from, " \t\n");
-    std::memcpy(interpreter.data(), from, length);
-    interpreter[length] = '\0';
-    return Reach::kScript;
-  }
+/// `script` is filled in for one.
+Reach look_into(const Peek& file, Program& script) {
+  const std::size_t size = file.read(script.line.data(), script.line.size() - 1, 0);
+  Header header{};
+  static_assert(sizeof header < sizeof script.line);
+  std::memcpy(&header, script.line.data(), sizeof header);
+  if (parse_script(script, size)) return Reach::kScript;
   if (changes_identity(file.fd())) return Reach::kOutside;
-  if (size < sizeof(Header) || std::memcmp(start.text, ELFMAG, SELFMAG) != 0) return Reach::kInside;
-  if (start.header.e_ident[EI_CLASS] != ELFCLASS64 || start.header.e_machine != kMachine) return Reach::kOutside;
-  return has_loader(file, start.header) ? Reach::kInside : Reach::kOutside;
+  if (size < sizeof header || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return Reach::kInside;
+  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != kMachine) return Reach::kOutside;
+  return has_loader(file, header) ? Reach::kInside : Reach::kOutside;
 }
 
 /// Calls visit(fd) for every open descriptor.
@@ -135,14 +127,14 @@ void for_each_descriptor(Visit&& visit) {
 
 }  // namespace
 
-Result<int> open_kernel_descriptor(const RemoteFd& found, wire::KernelDescriptorUse use) {
+Result<int> open_kernel_descriptor(const RemoteFd& found) {
   if (found.error != 0) return fail(found.error, "handle");
   client::SmallExchange exchange;
   client::CallOptions options;
   options.send_fd = found.fd;
-  const wire::GetKernelDescriptorRequest request{static_cast<std::uint8_t>(use)};
   const auto given = client::call<wire::GetKernelDescriptorReply>(
-      wire::Opcode::kGetKernelDescriptor, client::Place{found.target(), found.handle, {}}, request, exchange, options);
+      wire::Opcode::kGetKernelDescriptor, client::Place{found.target(), found.handle, {}},
+      wire::GetKernelDescriptorRequest{}, exchange, options);
   if (!given) return fail(given.error());
   if (exchange.received_fd < 0) return fail(EIO, "no descriptor");
   return exchange.received_fd;
@@ -151,14 +143,14 @@ Result<int> open_kernel_descriptor(const RemoteFd& found, wire::KernelDescriptor
 bool is_out_of_reach(int dirfd, const char* path, int flags, char* const* envp) {
   if (!is_started() || path == nullptr) return false;
   if (look_at_environment(envp).leads_out) return true;
-  std::array<char, 256> interpreter;
-  for (int scripts = 0; scripts <= kScriptsMax; ++scripts) {
+  std::array<Program, kInterpretersMax + 1> scripts;
+  for (Program& script : scripts) {
     const Peek file(dirfd, path, flags);
     if (!file.is_open()) return false;  // Not readable is not out of reach; the rest the exec will say.
-    const Reach reach = look_into(file, interpreter);
+    const Reach reach = look_into(file, script);
     if (reach != Reach::kScript) return reach == Reach::kOutside;
     dirfd = AT_FDCWD;
-    path = interpreter.data();
+    path = script.interpreter();
     flags = 0;
   }
   return false;
@@ -171,7 +163,7 @@ Result<int> InheritedDescriptors::descriptor_for(const RemoteFd& found) const {
     if (is_raw_error(copy)) return fail(static_cast<int>(-copy), "dup");
     return static_cast<int>(copy);
   }
-  return open_kernel_descriptor(found, wire::KernelDescriptorUse::kInherit);
+  return open_kernel_descriptor(found);
 }
 
 void InheritedDescriptors::replace(int fd) {

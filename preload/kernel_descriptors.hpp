@@ -20,7 +20,7 @@
 namespace qnet::preload {
 
 /// A descriptor of the handle on which the kernel works, close-on-exec. Errors: EOPNOTSUPP: the agent has none.
-Result<int> open_kernel_descriptor(const RemoteFd& found, wire::KernelDescriptorUse use);
+Result<int> open_kernel_descriptor(const RemoteFd& found);
 
 /// True if the program cannot be entered. `path`, `flags` as in execveat(2).
 bool is_out_of_reach(int dirfd, const char* path, int flags, char* const* envp);

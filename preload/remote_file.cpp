@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "agent/client/brought.hpp"
+#include "preload/remote_call.hpp"
 #include "transport/base/net_path.hpp"
 #include "transport/base/raw_syscall.hpp"
 
@@ -142,6 +143,12 @@ Result<std::size_t> write_remote(const RemoteFd& file, std::span<const iovec> pi
     done_bytes += *put;
     if (*put < portions.size_bytes()) return done_bytes;
   }
+}
+
+Result<wire::Attributes> attributes_of(const RemoteFd& file) {
+  wire::Attributes brought;
+  if (file.error == 0 && client::brought::attributes(file.handle, brought)) return brought;
+  return ask_handle<wire::GetAttributesReply>(file, wire::Opcode::kGetAttributes, wire::GetAttributesRequest{});
 }
 
 DeviceNumber device_on(std::string_view target, const wire::Attributes& attributes) {

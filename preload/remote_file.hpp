@@ -28,6 +28,9 @@ Result<std::size_t> read_remote(const RemoteFd& file, std::span<const iovec> pie
 Result<std::size_t> write_remote(const RemoteFd& file, std::span<const iovec> pieces,
                                  std::int64_t offset = wire::ReadRequest::kCurrentOffset, bool may_block = true);
 
+/// fstat(2): asks the owner, unless the open has just brought them along.
+Result<wire::Attributes> attributes_of(const RemoteFd& file);
+
 /// st_dev of the owner, made distinct per node: the same for every process and every run.
 struct DeviceNumber {
   std::uint32_t major_number = 0, minor_number = 0;

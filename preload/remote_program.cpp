@@ -18,26 +18,6 @@
 namespace qnet::preload {
 namespace {
 
-/// Splits "#! /bin/sh -e" as the kernel does: the interpreter, and the rest as one argument. False: not a script.
-bool parse_script(Program& program, std::size_t size) {
-  auto& line = program.line;
-  if (size < 3 || line[0] != '#' || line[1] != '!') return false;
-  line[size < line.size() ? size : line.size() - 1] = '\0';
-  const auto skip_blanks = [&](std::size_t at) { return at + std::strspn(line.data() + at, " \t"); };
-  const std::size_t start = 2;
-  std::size_t end = start + std::strcspn(line.data() + start, "\n");
-  while (end > start && (line[end - 1] == ' ' || line[end - 1] == '\t')) --end;
-  line[end] = '\0';
-  const std::size_t interpreter = skip_blanks(start);
-  if (interpreter == end) return false;
-  program.interpreter_at = interpreter;
-  const std::size_t interpreter_end = interpreter + std::strcspn(line.data() + interpreter, " \t");
-  if (interpreter_end == end) return true;
-  line[interpreter_end] = '\0';
-  program.argument_at = skip_blanks(interpreter_end + 1);
-  return true;
-}
-
 constexpr unsigned kMayBeExecuted = 0x10;  // MFD_EXEC, newer than some headers and kernels.
 
 /// An empty file in memory that is named after the program.
@@ -81,8 +61,7 @@ Result<int> copy_to_memory(const Routed& routed, client::Exchange& exchange, con
 Result<int> fetch_open(const Routed& routed, client::Exchange& exchange, int fd, Program& program) {
   RemoteFd file;
   if (!find_remote(fd, file)) return fail(EIO, "exec");
-  const auto attributes =
-      ask_handle<wire::GetAttributesReply>(file, wire::Opcode::kGetAttributes, wire::GetAttributesRequest{});
+  const auto attributes = attributes_of(file);
   if (!attributes) return fail(attributes.error());
   if (!S_ISREG(attributes->mode)) return fail(EACCES, "exec");
   const iovec front{program.line.data(), program.line.size() - 1};
@@ -97,6 +76,25 @@ Result<int> fetch_open(const Routed& routed, client::Exchange& exchange, int fd,
 }
 
 }  // namespace
+
+bool parse_script(Program& program, std::size_t size) {
+  auto& line = program.line;
+  if (size < 3 || line[0] != '#' || line[1] != '!') return false;
+  line[size < line.size() ? size : line.size() - 1] = '\0';
+  const auto skip_blanks = [&](std::size_t at) { return at + std::strspn(line.data() + at, " \t"); };
+  const std::size_t start = 2;
+  std::size_t end = start + std::strcspn(line.data() + start, "\n");
+  while (end > start && (line[end - 1] == ' ' || line[end - 1] == '\t')) --end;
+  line[end] = '\0';
+  const std::size_t interpreter = skip_blanks(start);
+  if (interpreter == end) return false;
+  program.interpreter_at = interpreter;
+  const std::size_t interpreter_end = interpreter + std::strcspn(line.data() + interpreter, " \t");
+  if (interpreter_end == end) return true;
+  line[interpreter_end] = '\0';
+  program.argument_at = skip_blanks(interpreter_end + 1);
+  return true;
+}
 
 Result<int> fetch_program(const Routed& routed, client::Exchange& exchange, Program& program) {
   const wire::CheckAccessRequest check{X_OK, AT_EACCESS, routed.place.path};

@@ -26,6 +26,10 @@ struct Program {
   const char* argument() const { return argument_at == 0 ? nullptr : line.data() + argument_at; }
 };
 
+/// Splits "#! /bin/sh -e", the first `size` bytes of a file in `line`, as the kernel does: the interpreter, and the
+/// rest as one argument. False: not a script.
+bool parse_script(Program& program, std::size_t size);
+
 /// Errors: what execve(2) would say (EACCES, ENOENT …).
 Result<int> fetch_program(const Routed& routed, client::Exchange& exchange, Program& program);
 

@@ -37,12 +37,6 @@ Result<wire::Attributes> ask_attributes(const Routed& routed, int flags, client:
   return ask_path<wire::GetAttributesReply>(routed, wire::Opcode::kGetAttributes, request, exchange);
 }
 
-Result<wire::Attributes> ask_attributes(const RemoteFd& file) {
-  wire::Attributes brought;
-  if (file.error == 0 && client::brought::attributes(file.handle, brought)) return brought;
-  return ask_handle<wire::GetAttributesReply>(file, wire::Opcode::kGetAttributes, wire::GetAttributesRequest{});
-}
-
 template <class Local>
 int stat_anywhere(int dirfd, const char* path, struct stat* status, int flags, Local&& local) {
   return by_path(dirfd, path, last_link_of(flags), local,
@@ -55,7 +49,7 @@ int stat_anywhere(int dirfd, const char* path, struct stat* status, int flags, L
 }
 
 int stat_descriptor(const RemoteFd& file, struct stat* status) {
-  const auto attributes = ask_attributes(file);
+  const auto attributes = attributes_of(file);
   if (!attributes) return refuse(attributes.error().code);
   to_stat(file.target(), *attributes, *status);
   // What a call should carry (cp, cat and tar ask here): a trip to the owner costs more than copying this much.
@@ -110,7 +104,7 @@ extern "C" int qnet_statx(int dirfd, const char* path, int flags, unsigned mask,
   if (named.is_descriptor) {
     RemoteFd file;
     if (!find_remote(dirfd, file)) return refuse(EBADF);
-    const auto attributes = ask_attributes(file);
+    const auto attributes = attributes_of(file);
     if (!attributes) return refuse(attributes.error().code);
     to_statx(file.target(), *attributes, *status);
     return 0;

@@ -4,7 +4,8 @@
 //
 // They are libc's in effect. After them nothing that the reply to an Open brought along may answer any more
 // (agent/client/brought.hpp): who waits for others, or receives from them, must see what they have done. The same is
-// said in read, recvmsg, poll and select. Not seen here: what libc itself reads for a stream, futexes behind mutexes.
+// said in read and its like, recvmsg, poll, select and locks. Not seen here: what libc itself reads for a stream,
+// futexes behind mutexes.
 #include "agent/client/brought.hpp"
 #include "preload/libc.hpp"
 

@@ -47,19 +47,10 @@ struct NodeEntry {
   QNET_FIELDS(state, incarnation, since_s, name, reason)
 };
 
-/// What a kernel descriptor is wanted for.
-enum class KernelDescriptorUse : std::uint8_t {
-  kInherit = 0,  // a program without the library: shares the handle's offset
-  kMap = 1,      // a shared mapping: those of one file on this node share their memory
-};
 /// Gives a descriptor of the handle on which the kernel itself works (FUSE). Comes with the application's descriptor
-/// (SCM_RIGHTS), which the new one keeps; the reply carries it. Errors: EOPNOTSUPP without FUSE, EISDIR, EBADF for what
-/// is no file; kMap: ENODEV where the file or the kernel cannot.
-struct GetKernelDescriptorRequest {
-  std::uint8_t use = 0;  // KernelDescriptorUse
-  QNET_FIELDS(use)
-  bool is_plausible() const { return use <= static_cast<std::uint8_t>(KernelDescriptorUse::kMap); }
-};
+/// (SCM_RIGHTS), which the new one keeps, and shares its offset; the reply carries the new one. Errors: EOPNOTSUPP
+/// without FUSE, EISDIR, EBADF for what is no file.
+using GetKernelDescriptorRequest = Empty;
 using GetKernelDescriptorReply = Empty;
 
 /// Every way to every peer: LinkEntry, one behind the other.

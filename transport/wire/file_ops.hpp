@@ -102,6 +102,9 @@ struct ReadReply {
 
 /// write(2), pwrite(2).
 struct WriteRequest {
+  /// Where `data` begins, for those who have it already and lay the rest before it.
+  static constexpr std::size_t kDataAt = sizeof(std::int64_t) + sizeof(std::uint8_t);
+
   std::int64_t offset_bytes = ReadRequest::kCurrentOffset;
   std::uint8_t may_block = 1;
   Tail data;  // 0 to kDataBytesMax

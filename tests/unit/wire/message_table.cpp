@@ -199,7 +199,7 @@ void add_agent_operations(std::vector<Row>& rows) {
   rows.push_back(make_row("NodeEntry",
                           NodeEntry{.state = 2, .incarnation = 3, .since_s = 4, .name = "b", .reason = "silent"},
                           "02 0300000000000000 0400000000000000 0100 62 0600 73696c656e74"));
-  rows.push_back(make_row("GetKernelDescriptorRequest", GetKernelDescriptorRequest{.use = 1}, "01"));
+  rows.push_back(make_row("GetKernelDescriptorRequest", GetKernelDescriptorRequest{}, ""));
   rows.push_back(make_row("GetKernelDescriptorReply", GetKernelDescriptorReply{}, ""));
   rows.push_back(make_row("ListLinksRequest", ListLinksRequest{}, ""));
   rows.push_back(make_row("ListLinksReply", ListLinksReply{.entries = tail("abc")}, "616263"));
