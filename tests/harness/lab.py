@@ -105,11 +105,15 @@ class Lab:
         self.nodes = nodes
         return self
 
-    def down(self):
+    def end_commands(self):
+        """SIGKILL for what start() left running."""
         for command in self.running:
             if command.is_running():
                 command.kill()
         self.running.clear()
+
+    def down(self):
+        self.end_commands()
         self.tool("down")
 
     # ---- commands ----

@@ -6,13 +6,14 @@ POLL_S = 0.01
 
 
 def wait_until(condition, timeout=5, what=None):
-    """Calls condition() until it gives something true, and returns that. Too late: an assertion that names it."""
+    """Calls condition() until it gives something true, and returns that. Too late: an assertion that names it: `what`
+    is text, or is called for it then."""
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() >= deadline:
-            name = what or getattr(condition, "__name__", "condition")
+            name = what() if callable(what) else what or getattr(condition, "__name__", "condition")
             raise AssertionError(f"not within {timeout} s: {name} (last seen: {value!r})")
         time.sleep(POLL_S)

@@ -2,6 +2,8 @@
 """Would the comparison notice a difference? Each kind of difference is made on purpose and must be told."""
 import pytest
 
+from conftest import handles_are_back
+from conversation import converse
 from side_by_side import same
 
 
@@ -23,6 +25,15 @@ def test_a_difference_is_told(lab, command, told):
 def test_equal_sides_are_equal(lab):
     outcomes = same(lab, ["echo $D", "echo $D >&2; exit 7"])
     assert [outcome.status for outcome in outcomes] == [0, 7]
+
+
+def test_a_handle_left_open_is_told(lab):
+    before = lab.all_handles()
+    holder = converse(lab, "a", 'import os; os.open("/net/b/etc/hostname", 0); print("open", flush=True); input()')
+    assert holder.read_line() == "open\n"
+    with pytest.raises(AssertionError, match=f"handles are back at .*'b': {before['b']}.*'b': {before['b'] + 1}"):
+        handles_are_back(lab, before)
+    holder.kill()
 
 
 def test_the_sides_are_really_different_nodes(lab):
