@@ -41,8 +41,9 @@ def send(lab, packets, address="10.71.0.1"):
                                "print('ready',flush=True); n=0\nwhile s.recv(99)!=b'end': n+=1\nprint(n)"], plain=True)
     assert os.read(receiver.process.stdout.fileno(), 6) == b"ready\n"
     plain(lab, "a", ["/usr/bin/python3", "-IS", "-c", "import socket,sys\n"
-                     "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.connect((sys.argv[1], 7))\n"
-                     "for i in range(int(sys.argv[2])): s.send(b'x')\nfor i in range(50): s.send(b'end')",
+                     "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); to=(sys.argv[1], 7)\n"
+                     "for i in range(int(sys.argv[2])): s.sendto(b'x',to)\n"
+                     "for i in range(50): s.sendto(b'end',to)",  # Not connected: the receiver is gone after the first.
                      address, str(packets)], check=True)
     return int(receiver.wait().stdout)
 
