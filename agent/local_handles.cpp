@@ -37,38 +37,41 @@ LocalHandles::~LocalHandles() {
   for (const auto& [key, handle] : handles_) first_look_.forget(handle->end.get(), *handle);
 }
 
-Result<UniqueFd> LocalHandles::create(const Opened& opened, HandleEvents& events) {
-  if (handles_.contains(opened.key)) return fail(EPROTO, "handle is open already");
-
+Result<LocalHandles::Place> LocalHandles::reserve(std::uint32_t user) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     return errno == EMFILE ? fail(ENFILE, "socketpair") : fail_errno("socketpair");  // Ours, not the program's.
   }
-  auto handle = std::make_unique<LocalHandle>();
-  handle->end = UniqueFd(ends[0]);
-  UniqueFd application_end(ends[1]);
+  Place place{.share = {}, .agent_end = UniqueFd(ends[0]), .application_end = UniqueFd(ends[1])};
+  Result<exec::HandleQuota::Share> share = quota_.take(user, ends[1]);
+  if (!share) return fail(share.error());
+  place.share = std::move(*share);
+  return place;
+}
+
+Result<UniqueFd> LocalHandles::create(Place place, const Opened& opened, HandleEvents& events) {
+  if (handles_.contains(opened.key)) return fail(EPROTO, "handle is open already");
   const Status bound = bind_abstract(
-      ends[0],
+      place.agent_end.get(),
       {.agent_instance = agent_instance_, .handle = opened.key.handle, .kind = opened.kind, .target = opened.target});
   if (!bound) return fail(bound.error());
-  if (setsockopt(ends[1], SOL_SOCKET, SO_RCVTIMEO, &kStrayReadTimeout, sizeof kStrayReadTimeout) != 0) {
+  const int application_end = place.application_end.get();
+  if (setsockopt(application_end, SOL_SOCKET, SO_RCVTIMEO, &kStrayReadTimeout, sizeof kStrayReadTimeout) != 0) {
     return fail_errno("SO_RCVTIMEO");
   }
+  auto handle = std::make_unique<LocalHandle>();
   handle->events = &events;
   handle->key = opened.key;
   handle->life = opened.life;
   handle->kind = opened.kind;
   handle->opener = *opened.opener;
-  handle->cookie = cookie_of(ends[1]);
-  const std::uint32_t user = opened.opener->user;
-  if (const Status taken = quota_.take(user, ends[1]); !taken) return fail(taken.error());
-  if (const Status watched = first_look_.watch(ends[0], *handle); !watched) {
-    quota_.give_back(user);
-    return fail(watched.error());
-  }
+  handle->share = std::move(place.share);
+  handle->end = std::move(place.agent_end);
+  handle->cookie = cookie_of(application_end);
+  if (const Status watched = first_look_.watch(handle->end.get(), *handle); !watched) return fail(watched.error());
   handles_.emplace(opened.key, std::move(handle));
   ++created_;
-  return application_end;
+  return std::move(place.application_end);
 }
 
 LocalHandle* LocalHandles::find(const HandleKey& key) {
@@ -80,7 +83,6 @@ void LocalHandles::remove(const HandleKey& key) {
   const auto found = handles_.find(key);
   if (found == handles_.end()) return;
   first_look_.forget(found->second->end.get(), *found->second);
-  quota_.give_back(found->second->opener.user);
   handles_.erase(found);
 }
 

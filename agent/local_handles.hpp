@@ -62,6 +62,7 @@ class LocalHandle final : public Watcher {
   Incarnation life;  // of the node that owns it
   wire::HandleKind kind = wire::HandleKind::kFile;
   wire::Caller opener;
+  exec::HandleQuota::Share share;
   UniqueFd end;              // the agent's
   std::uint64_t cookie = 0;  // SO_COOKIE of the application's end
   bool has_locks = false;    // its Close lets others go on: later requests wait for it
@@ -74,6 +75,14 @@ class LocalHandles {
       : first_look_(first_look), agent_instance_(agent_instance), quota_(handles_max, caller_handles_max) {}
   ~LocalHandles();
 
+  /// What a handle needs here, had before its owner is asked to open anything.
+  struct Place {
+    exec::HandleQuota::Share share;
+    UniqueFd agent_end, application_end;
+  };
+  /// Errors: those of HandleQuota::take(); ENFILE when descriptors are out; what socketpair(2) says.
+  Result<Place> reserve(std::uint32_t user);
+
   struct Opened {
     HandleKey key;
     Incarnation life;
@@ -81,9 +90,9 @@ class LocalHandles {
     std::string_view target;  // with its policy, so that later operations keep it
     const wire::Caller* opener;
   };
-  /// Returns the application's end. Errors: those of HandleQuota::take(); ENFILE when descriptors are out; what
-  /// socketpair(2) says.
-  Result<UniqueFd> create(const Opened& opened, HandleEvents& events);
+  /// Returns the application's end of a place that reserve() gave. Errors: EPROTO for a handle that is open already;
+  /// what bind(2) and epoll_ctl(2) say.
+  Result<UniqueFd> create(Place place, const Opened& opened, HandleEvents& events);
 
   LocalHandle* find(const HandleKey& key);
   void again(LocalHandle& handle) { first_look_.again(handle.end.get(), handle); }

@@ -59,6 +59,7 @@ void LocalSession::close() {
   reactor_.forget(socket_.get(), *this);
   socket_.reset();
   reply_descriptor_.reset();
+  in_flight.place.reset();
   release();
   host_.on_closed(*this);
 }
@@ -203,6 +204,7 @@ void LocalSession::reply(NodeReply reply, UniqueFd descriptor) {
   reply_sent_ = 0;
   reply_descriptor_ = std::move(descriptor);
   in_flight.call = {};
+  in_flight.place.reset();
   write_reply();
 }
 

@@ -90,6 +90,7 @@ class LocalSession final : public Watcher {
     Incarnation life;
     RequestId call;  // none: not sent to a node (yet)
     ConnectionId connection;
+    std::optional<LocalHandles::Place> place;  // an Open's
   };
   InFlight in_flight;
   ConnectionSet connections;

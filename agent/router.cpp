@@ -41,6 +41,11 @@ void Router::on_request(LocalSession& session, LocalRequest request) {
     return session.reply({.error = error});
   }
   session.in_flight.node = *node;
+  if (opcode == Opcode::kOpen) {
+    Result<LocalHandles::Place> place = parts_.handles.reserve(session.caller().user);
+    if (!place) return session.reply(failed(place.error().code));
+    session.in_flight.place = std::move(*place);
+  }
   if (node->is_root()) {
     NodeReply reply = parts_.net_root.answer(request.header, request.body.view());
     session.in_flight.life = parts_.nodes.own_incarnation();
@@ -163,7 +168,8 @@ void Router::reply_open(LocalSession& session, NodeReply reply) {
   if (!opened || !is_sound(*opened)) return session.reply(failed(EPROTO));
   const HandleKey key{session.in_flight.node, HandleId{opened->handle}};
   const Incarnation life = session.in_flight.life;
-  Result<UniqueFd> end = parts_.handles.create({.key = key,
+  Result<UniqueFd> end = parts_.handles.create(std::move(*session.in_flight.place),
+                                               {.key = key,
                                                 .life = life,
                                                 .kind = static_cast<wire::HandleKind>(opened->kind),
                                                 .target = session.target(),

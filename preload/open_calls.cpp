@@ -5,6 +5,8 @@
 // The descriptor of something remote arrives from the agent with the reply and has the lowest free number, as the
 // kernel installs it.
 #include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
 
 #include "agent/client/brought.hpp"
 #include "preload/entry.hpp"
@@ -12,6 +14,7 @@
 #include "preload/open_remote.hpp"
 #include "preload/route.hpp"
 #include "preload/standard_streams.hpp"
+#include "transport/base/raw_syscall.hpp"
 
 namespace qnet::preload {
 namespace {
@@ -42,10 +45,18 @@ int open_anywhere(int dirfd, const char* path, int flags, mode_t mode, Local&& l
       [&](const Routed& routed, client::Exchange& exchange) { return open_remote(routed, exchange, flags, mode); }));
 }
 
+/// Does the process have a number left? Asked before the owner creates or empties something, as the kernel does.
+bool has_free_descriptor() {
+  const long fd = raw_syscall(SYS_eventfd2, 0, EFD_CLOEXEC);
+  if (fd >= 0) raw_syscall(SYS_close, fd);
+  return fd != -EMFILE;
+}
+
 }  // namespace
 
 Result<int> open_remote(const Routed& routed, client::Exchange& exchange, int flags, mode_t mode) {
   const bool creates = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+  if ((creates || (flags & O_TRUNC) != 0) && !has_free_descriptor()) return fail(EMFILE, "open");
   wire::OpenRequest request;
   request.flags = static_cast<std::uint32_t>(flags);
   request.mode = creates ? wire::new_mode(mode & 07777, current_umask()) : 0;

@@ -76,7 +76,10 @@ Result<wire::OpenReply> execute(op::Open, Call& call, const wire::OpenRequest& r
   if (place.is_open_thing()) {
     if (const Status absolute = place.make_absolute(); !absolute) return fail(absolute.error());
   }
+  Result<HandleQuota::Share> share = call.context.handles.reserve(call.caller().user);
+  if (!share) return fail(share.error());
   auto file = std::make_shared<OpenFile>();
+  file->share = std::move(*share);
   {
     const CallerUmask umask(request.mode);
     file->fd.reset(open_cancellable(call, place, flags, umask.mode() & 07777));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/exec/handle_table.hpp"
 
+#include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 
 #include "transport/base/check.hpp"
@@ -13,10 +15,20 @@ void mark_waiting(Job& job, const OpenFilePointer& file) {
   job.wait_mark = std::shared_ptr<void>(file.get(), [file](void*) { file->waiting.fetch_sub(1); });
 }
 
+HandleTable::HandleTable(std::size_t handles_max, std::size_t caller_handles_max)
+    : quota_(handles_max, caller_handles_max), any_(::eventfd(0, EFD_CLOEXEC)) {
+  QNET_CHECK(any_.get() >= 0);
+}
+
+Result<HandleQuota::Share> HandleTable::reserve(std::uint32_t user) {
+  const UniqueFd lowest(::fcntl(any_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!lowest) return fail_errno("descriptors");
+  return quota_.take(user, lowest.get());
+}
+
 Result<HandleId> HandleTable::insert(OpenFilePointer file) {
   const std::lock_guard lock(mutex_);
   if (file->client->is_gone.load()) return fail(ESTALE, "handles: the client is gone");
-  if (const Status taken = quota_.take(file->opener, file->fd.get()); !taken) return fail(taken.error());
   HandleId handle = next_id();
   while (files_.contains(handle)) handle = next_id();
   files_.emplace(handle, std::move(file));
@@ -39,7 +51,6 @@ Result<OpenFilePointer> HandleTable::remove(const ClientLife& client, HandleId h
   if (found->second->client->id != client.id) return fail(EBADF, "handles: another client's");
   OpenFilePointer file = std::move(found->second);
   files_.erase(found);
-  quota_.give_back(file->opener);
   return file;
 }
 
@@ -52,7 +63,6 @@ std::vector<OpenFilePointer> HandleTable::drop(ClientLife& client) {
       ++at;
       continue;
     }
-    quota_.give_back(at->second->opener);
     dropped.push_back(std::move(at->second));
     at = files_.erase(at);
   }

@@ -37,6 +37,7 @@ enum class Cache : std::uint8_t {
 };
 
 struct OpenFile {
+  HandleQuota::Share share;
   UniqueFd fd;
   std::shared_ptr<ClientLife> client;
   wire::HandleKind kind = wire::HandleKind::kFile;
@@ -61,9 +62,11 @@ void mark_waiting(Job& job, const OpenFilePointer& file);
 
 class HandleTable {
  public:
-  HandleTable(std::size_t handles_max, std::size_t caller_handles_max) : quota_(handles_max, caller_handles_max) {}
+  HandleTable(std::size_t handles_max, std::size_t caller_handles_max);
 
-  /// Errors: those of HandleQuota::take(); ESTALE when the client is gone.
+  /// For OpenFile::share, before the file is opened. Errors: those of HandleQuota::take(), and of dup(2).
+  [[nodiscard]] Result<HandleQuota::Share> reserve(std::uint32_t user);
+  /// Errors: ESTALE when the client is gone.
   [[nodiscard]] Result<HandleId> insert(OpenFilePointer file);
   /// Errors: ESTALE for one that never was or is closed; EBADF for another client's.
   [[nodiscard]] Result<OpenFilePointer> find(const ClientLife& client, HandleId handle) const;
@@ -81,6 +84,7 @@ class HandleTable {
   mutable std::mutex mutex_;
   std::unordered_map<HandleId, OpenFilePointer> files_;
   HandleQuota quota_;
+  const UniqueFd any_;  // to be duplicated: which is the lowest free number?
   std::array<std::uint64_t, 32> random_{};
   std::size_t random_left_ = 0;
   std::atomic<std::uint64_t> opened_ = 0;

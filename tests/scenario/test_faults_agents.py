@@ -3,6 +3,8 @@
 is lost. Labs of the tests' own, because agents with other settings are needed."""
 import time
 
+import pytest
+
 from conversation import Conversation, converse
 from harness import wait_until
 
@@ -121,49 +123,123 @@ def test_a_stopped_local_agent_holds_its_own_programs_up_and_nobody_else(make_la
     holder.kill()
 
 
-#: Writes records until it cannot, syncing each, and tells how many were acknowledged and what ended it.
+#: Writes records until it cannot, syncing each, and tells how many bytes were acknowledged and what ended it.
 WRITER = r"""
 import errno, os, sys
 fd = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)
 count = 0
 try:
-    while count < 20000:
-        record = b"%08d" % count * 512
-        written = os.write(fd, record)
+    while count < 20000 * 4096:
+        record = b"%08d" % (count // 4096) * 512
+        count += os.write(fd, record[count % 4096:])
         os.fsync(fd)
-        if written < len(record): break
-        count += 1
-        if count == 20: print("writing", flush=True)
-    os.write(fd, b"x")
+        if count == 20 * 4096: print("writing", flush=True)
     word = "no error"
 except OSError as error: word = errno.errorcode[error.errno]
 print(count, word, flush=True)
 """
 
 
-def acknowledged_is_there(lab, path, count):
-    script = f"""
-data = open({path!r}, "rb").read()
-print(all(data[n * 4096:(n + 1) * 4096] == b"%08d" % n * 512 for n in range({count})))
+def records(count_bytes):
+    """What WRITER has written."""
+    return b"".join(b"%08d" % number * 512 for number in range(-(-count_bytes // 4096)))[:count_bytes]
+
+
+def contents(lab, node, path):
+    result = lab.exec(node, ["cat", path], plain=True, check=True)
+    return result.raw(result.stdout)
+
+
+#: Writes 3 MB in one call, which is more than fits, and tells how many bytes were taken and what the next call says.
+BIG_WRITER = r"""
+import errno, os, sys
+fd = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY, 0o644)
+count = os.write(fd, b"0123456789" * 300000)
+try: word = os.write(fd, b"x")
+except OSError as error: word = errno.errorcode[error.errno]
+print(count, word)
 """
-    return lab.exec("b", ["/usr/bin/python3", "-c", script], plain=True).stdout == "True\n"
 
 
 def test_a_full_disk_is_enospc_and_loses_nothing_that_was_acknowledged(make_lab):
     lab = make_lab("a", "b")
-    lab.exec("b", "mkdir /tmp/small; mount -t tmpfs -o size=1m none /tmp/small", plain=True, check=True)
+    for node in ("a", "b"):
+        lab.exec(node, "mkdir /tmp/small; mount -t tmpfs -o size=1m none /tmp/small; head -c 3M /dev/zero >/tmp/big",
+                 plain=True, check=True)
     writer = converse(lab, "a", WRITER, "/net/b/tmp/small/log")
     assert writer.read_line() == "writing\n"
     count, error = writer.read_line().split()
     assert error == "ENOSPC"
-    assert 200 <= int(count) <= 256
-    assert acknowledged_is_there(lab, "/tmp/small/log", int(count))
-    lab.exec("a", "rm /net/b/tmp/small/*; head -c 3M /dev/zero >/tmp/big", check=True)
-    result = lab.exec("a", "cp /tmp/big /net/b/tmp/small/; echo $?")
-    assert result.stdout == "1\n"
-    assert "No space left on device" in result.stderr
+    assert 800_000 <= int(count) <= 1 << 20
+    assert contents(lab, "b", "/tmp/small/log") == records(int(count))
+
+    lab.exec("a", "rm /net/b/tmp/small/*", check=True)
+    big = lab.exec("a", ["/usr/bin/python3", "-c", BIG_WRITER, "/net/b/tmp/small/once"])
+    count, error = big.stdout.split()
+    assert error == "ENOSPC"
+    assert 800_000 <= int(count) <= 1 << 20, "as much as fits, as a local write tells it"
+    assert contents(lab, "b", "/tmp/small/once") == (b"0123456789" * 300000)[:int(count)]
+
+    lab.exec("a", "rm /net/b/tmp/small/*", check=True)
+    for copy in ("cp /tmp/big /net/b/tmp/small/", "cp /net/b/tmp/big /tmp/small/"):
+        result = lab.exec("a", copy)
+        assert result.status == 1
+        assert "No space left on device" in result.stderr
     again = lab.exec("a", "rm /net/b/tmp/small/*; echo again >/net/b/tmp/small/x; cat /net/b/tmp/small/x")
     assert again.stdout == "again\n"
+
+
+#: Logs into an open file, syncing each record, before, while and after new files cannot be opened any more; tells how
+#: many it opened and wrote, and what was said to further ones, one of them with O_TRUNC for the log.
+LOGGER = r"""
+import errno, os, resource, sys
+if sys.argv[1] == "program": resource.setrlimit(resource.RLIMIT_NOFILE, (150, 150))
+new, fds, count = os.O_CREAT | os.O_EXCL | os.O_WRONLY, [], 0
+log = os.open("/net/b/tmp/log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+def go_on():
+    global count
+    for _ in range(20):
+        assert os.write(log, b"%08d" % count * 512) == 4096
+        os.fsync(log)
+        count += 1
+def opens(path, flags):
+    try: fds.append(os.open(path, flags))
+    except OSError as error: return errno.errorcode[error.errno]
+    assert os.write(fds[-1], path.encode()) == len(path)
+    return ""
+go_on()
+while len(fds) < 400 and not (word := opens(f"/net/b/tmp/many/{len(fds)}", new)): pass
+go_on()
+words = [word, opens("/net/b/tmp/log", os.O_WRONLY | os.O_TRUNC), opens("/net/b/tmp/many/refused", new)]
+go_on()
+for fd in fds: os.close(fd)
+opened = len(fds)
+print("closed", flush=True)
+sys.stdin.readline()  # The owner closes a moment later.
+words.append(opens("/net/b/tmp/many/afterwards", new))
+go_on()
+print(count, opened, *words, flush=True)
+"""
+
+
+@pytest.mark.parametrize("short, error", [("program", "EMFILE"), ("a", "ENFILE"), ("b", "ENFILE")])
+def test_without_descriptors_nothing_that_was_acknowledged_is_lost(make_lab, short, error):
+    """In the program itself, in its agent, in the owner's: a refused open has changed nothing, as with a local disk."""
+    lab = make_lab("a", "b")
+    lab.exec("b", ["mkdir", "/tmp/many"], plain=True, check=True)
+    if short != "program":
+        lab.exec(short, "prlimit --pid $(pgrep -ox qnetd) --nofile=200:200", plain=True, check=True)
+    logger = converse(lab, "a", LOGGER, short)
+    assert logger.read_line() == "closed\n"
+    lab.wait_handles("b", 1)
+    logger.write_line("go on")
+    count, opened, *words = logger.read_line().split()
+    assert words == [error] * 3
+    assert int(count) == 80 and 30 < int(opened) < 200
+    assert contents(lab, "b", "/tmp/log") == records(80 * 4096)
+    listed = lab.exec("b", "cd /tmp/many; grep -H . *", plain=True, check=True).stdout.splitlines()
+    names = [*map(str, range(int(opened))), "afterwards"]
+    assert sorted(listed) == sorted(f"{name}:/net/b/tmp/many/{name}" for name in names)
 
 
 def test_what_was_acknowledged_before_an_agent_was_killed_is_there(make_lab):
@@ -174,7 +250,8 @@ def test_what_was_acknowledged_before_an_agent_was_killed_is_there(make_lab):
         lab.agent(victim, "kill")
         count, error = writer.read_line().split()
         assert error in errors
-        assert int(count) >= 20
-        assert acknowledged_is_there(lab, f"/tmp/log-{victim}", int(count))
+        assert int(count) >= 20 * 4096
+        there = contents(lab, "b", f"/tmp/log-{victim}")
+        assert there[:int(count)] == records(int(count))
         lab.agent(victim, "restart")
         lab.wait_seen("a", "b")

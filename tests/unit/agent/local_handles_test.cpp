@@ -24,7 +24,10 @@ class RecordedEvents final : public HandleEvents {
 class LocalHandlesTest : public testing::Test {
  protected:
   Result<UniqueFd> create(std::uint64_t handle) {
-    return handles_.create({.key = {NodeRef{0}, HandleId{handle}},
+    Result<LocalHandles::Place> place = handles_.reserve(caller_.user);
+    if (!place) return fail(place.error());
+    return handles_.create(std::move(*place),
+                           {.key = {NodeRef{0}, HandleId{handle}},
                             .life = Incarnation{5},
                             .kind = wire::HandleKind::kFile,
                             .target = "b~preferred:en0",

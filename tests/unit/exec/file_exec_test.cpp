@@ -189,6 +189,10 @@ TEST_F(SmallExecTest, SaysSoWhenItIsFull) {
   std::vector<std::uint64_t> handles;
   for (int i = 0; i < 3; ++i) handles.push_back(me_.must_open(path("f"), O_RDONLY));
   EXPECT_EQ(me_.open(path("f"), O_RDONLY).error, ENFILE);
+  EXPECT_EQ(me_.open(path("f"), O_WRONLY | O_TRUNC).error, ENFILE);
+  EXPECT_EQ(content_of("f"), "abc") << "a refused open changes nothing";
+  EXPECT_EQ(me_.open(path("new"), O_WRONLY | O_CREAT).error, ENFILE);
+  EXPECT_EQ(::access(path("new").c_str(), F_OK), -1);
   EXPECT_EQ(me_.close(handles[0]), 0);
   const auto fifo = me_.must_open(make_fifo("p"), O_RDWR);
 
