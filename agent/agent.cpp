@@ -27,12 +27,6 @@ std::uint64_t random_number() {
   return number;
 }
 
-std::vector<std::string> names_of(const std::vector<LinkSetting>& links) {
-  std::vector<std::string> names;
-  for (const LinkSetting& link : links) names.push_back(link.name);
-  return names;
-}
-
 std::unique_ptr<exec::Executor> make_executor(const exec::ExecutorConfig& config) {
   const BlockedSignals blocked;
   return std::make_unique<exec::Executor>(config);
@@ -81,7 +75,7 @@ Agent::Agent(const Config& config, Belongings belongings, Reread reread)
                .own_answers = own_answers_,
                .barriers = barriers_,
                .first_look = first_look_},
-              names_of(config.links), config.engine.call_grace),
+              config.engine.call_grace),
       server_(reactor_, router_, local_limits_, config.local_connections_max) {
   calls_.on_late_lock = [this](NodeRef node, Incarnation life, std::uint32_t process) {
     locks_.on_late_lock(node, life, process);
@@ -229,6 +223,8 @@ void Agent::on_event(core::Event& event, Instant at) {
     spdlog::info("peer down node={} reason=\"{}\"", peers_.name_of(NodeRef::peer(down->peer)),
                  core::text_of(down->reason));
     calls_.on_peer_down(*down);
+  } else if (const auto* lost = std::get_if<core::ConnectionLost>(&event)) {
+    calls_.on_connection_lost(*lost);
   } else if (const auto* gone = std::get_if<core::PeerGone>(&event)) {
     calls_.on_peer_gone(*gone);
     owner_.on_peer_gone(*gone);

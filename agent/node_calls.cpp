@@ -225,6 +225,14 @@ void NodeCalls::on_peer_down(const core::PeerDown& event) {
   for (const std::uint64_t request : calls_.numbers_if(is_waiting)) lose(RequestId{request}, EHOSTDOWN);
 }
 
+void NodeCalls::on_connection_lost(const core::ConnectionLost& event) {
+  const auto is_waiting = [&](const Pending& pending) {
+    return pending.node == NodeRef::peer(event.peer) && pending.life == event.incarnation &&
+           pending.connection == event.connection && pending.on_reply;
+  };
+  for (const std::uint64_t request : calls_.numbers_if(is_waiting)) lose(RequestId{request}, ENETDOWN);
+}
+
 /// Ends the waiting, not the call: the same life may come back and answer, and what it opened must then be closed.
 void NodeCalls::lose(RequestId request, int error) {
   Pending* pending = calls_.find(request.value);

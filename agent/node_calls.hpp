@@ -4,7 +4,8 @@
 //
 // Every request that leaves a router, and every one that the agent sends of itself, is a call: to the own executor or,
 // through the engine, to a peer. A call ends exactly once: with the reply, or with EHOSTDOWN as soon as the peer is
-// lost, or ESTALE when it is another life; these two are marked `is_lost`. A reply that nobody waits for is dropped:
+// lost, ENETDOWN if it may use one link only and that is lost, or ESTALE when it is another life; these are marked
+// `is_lost`. A reply that nobody waits for is dropped:
 // what it opened is closed again at the owner, a lock that it took is let go.
 //
 // Threads:  the strand. No reply arrives before start() has returned.
@@ -71,6 +72,7 @@ class NodeCalls {
   void on_peer_up(const core::PeerUp& event, Instant at);
   void on_peer_down(const core::PeerDown& event);
   void on_peer_gone(const core::PeerGone& event);
+  void on_connection_lost(const core::ConnectionLost& event);
 
   /// When on_time() has something to do.
   std::optional<Instant> deadline() const { return retry_at_; }

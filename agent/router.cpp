@@ -25,8 +25,7 @@ bool is_sound(const wire::OpenReply& opened) {
 
 }  // namespace
 
-Router::Router(Parts parts, std::vector<std::string> links, Duration call_grace)
-    : parts_(parts), links_(std::move(links)), call_grace_(call_grace) {}
+Router::Router(Parts parts, Duration call_grace) : parts_(parts), call_grace_(call_grace) {}
 
 void Router::on_request(LocalSession& session, LocalRequest request) {
   ++statistics_.requests;
@@ -64,14 +63,8 @@ Result<NodeRef> Router::find_node(const LocalSession& session, const LocalReques
   const std::optional<NodeRef> node = parts_.nodes.find(target.node);
   if (!node && request.header.handle != 0) return fail(ESTALE, "handle of a node that was removed");
   if (!node) return fail(NetRoot::error_for_missing(opcode_of(request), request.body.view()), "no such node");
-  if (target.has_policy && !is_policy(target)) return fail(EINVAL, "policy");
+  if (const Status known = parts_.engine.check_policy(target); !known) return fail(known.error());
   return *node;
-}
-
-bool Router::is_policy(const NodeTarget& target) const {
-  if (target.policy == "loadbalance") return !target.has_link;
-  if (target.policy != "preferred" && target.policy != "exclusive") return false;
-  return std::ranges::find(links_, target.link) != links_.end();
 }
 
 std::uint16_t Router::check_handles(const LocalSession& session, NodeRef node, const wire::RequestHeader& header,

@@ -47,7 +47,7 @@ class Router final : public SessionHost {
     std::uint64_t requests = 0, held = 0, held_too_long = 0, refused_handles = 0, cancelled = 0, opened = 0;
   };
 
-  Router(Parts parts, std::vector<std::string> links, Duration call_grace);
+  Router(Parts parts, Duration call_grace);
 
   void on_request(LocalSession& session, LocalRequest request) override;
   void on_cancel(LocalSession& session, std::uint64_t request) override;
@@ -76,7 +76,6 @@ class Router final : public SessionHost {
 
   /// The node, or the error that the request gets.
   Result<NodeRef> find_node(const LocalSession& session, const LocalRequest& request) const;
-  bool is_policy(const NodeTarget& target) const;
   /// A wire error, 0 if the session may use every handle that the request names; `life` is that of their owner.
   std::uint16_t check_handles(const LocalSession& session, NodeRef node, const wire::RequestHeader& header,
                               Incarnation& life);
@@ -89,7 +88,6 @@ class Router final : public SessionHost {
   void release_if(Condition&& condition);
 
   Parts parts_;
-  const std::vector<std::string> links_;
   const Duration call_grace_;
   const Instant started_ = now();
   std::vector<Held> held_;

@@ -1,95 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // failure_sim_test.cpp: how long does each kind of failure take, in virtual time?
-#include <gtest/gtest.h>
-
-#include <algorithm>
-
-#include "tests/sim/sim_network.hpp"
+#include "tests/sim/two_nodes_test.hpp"
 #include "transport/wire/message.hpp"
 
 namespace qnet::sim {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr std::size_t kA = 0;
-constexpr std::size_t kB = 1;
-
-/// Node a calls node b; b answers each request with a byte, or not at all.
-class FailureSimTest : public ::testing::Test, public Application {
- protected:
-  void build(NetworkOptions options) {
-    network_ = std::make_unique<SimNetwork>(options, *this);
-    network_->start(kA);
-    network_->start(kB);
-    ASSERT_TRUE(network_->run_until([this] { return is_up(kA) && is_up(kB); }, 100ms));
-    open();
-  }
-  bool is_up(std::size_t node) {
-    return network_->is_running(node) && network_->engine(node).is_up(network_->peer_id(node, 1 - node));
-  }
-  void open() {
-    connection_ = *network_->engine(kA).open_connection(to_b(), "", "", network_->now());
-    incarnation_ = network_->engine(kA).incarnation_of(to_b());
-  }
-  PeerId to_b() const { return network_->peer_id(kA, kB); }
-  void send(std::size_t bytes) { send_on(connection_, bytes); }
-  void send_on(ConnectionId connection, std::size_t bytes) {
-    ASSERT_TRUE(network_->engine(kA).send(to_b(), incarnation_, connection, true, 0, Buffer(bytes), network_->now()));
-    network_->pump(kA);
-  }
-  /// Sends a call and waits for its answer.
-  bool call() {
-    const std::size_t before = replies_;
-    send(100);
-    return network_->run_until([&] { return replies_ > before; }, 5s);
-  }
-  /// Runs until a's application hears of a peer that is down; how long that took.
-  Duration time_until_down() {
-    const Instant since = network_->now();
-    EXPECT_TRUE(network_->run_until([this] { return !downs_.empty(); }, 5s));
-    return network_->now() - since;
-  }
-  void cut(bool is_cut, std::size_t link = 0) {
-    network_->set_cut(kA, kB, link, is_cut);
-    network_->set_cut(kB, kA, link, is_cut);
-  }
-
-  void on_event(std::size_t node, core::Event& event) override {
-    if (auto* message = std::get_if<core::MessageArrived>(&event)) {
-      if (message->is_own) {
-        ++replies_;
-        longest_gap_ = std::max(longest_gap_, network_->now() - replied_at_);
-        replied_at_ = network_->now();
-        return;
-      }
-      bytes_received_ += message->body.size();
-      ++requests_;
-      if (!is_answering_) return;
-      static_cast<void>(network_->engine(node).send(message->peer, message->incarnation, message->connection, false, 0,
-                                                    Buffer(std::size_t{1}), network_->now()));
-    } else if (node == kA) {
-      if (auto* down = std::get_if<core::PeerDown>(&event)) downs_.push_back(down->reason);
-      if (std::holds_alternative<core::PeerGone>(event)) ++gone_;
-      if (auto* up = std::get_if<core::PeerUp>(&event)) ups_.push_back(up->incarnation);
-    }
-  }
-  void on_crash(std::size_t) override {}
-
-  std::unique_ptr<SimNetwork> network_;
-  ConnectionId connection_;
-  Incarnation incarnation_;
-  bool is_answering_ = true;
-  std::size_t replies_ = 0;
-  std::size_t requests_ = 0;
-  std::uint64_t bytes_received_ = 0;
-  Duration longest_gap_{};
-  Instant replied_at_{};
-  std::vector<core::DownReason> downs_;
-  std::vector<Incarnation> ups_;
-  int gone_ = 0;
-};
+using FailureSimTest = TwoNodesTest;
 
 TEST_F(FailureSimTest, AKilledAgentIsNoticedInMillisecondsWhenItsHostSaysSo) {
   build({});
@@ -211,18 +129,9 @@ TEST_F(FailureSimTest, TheLossOfOneOfTwoLinksIsAShortGap) {
   NetworkOptions options;
   options.links = 2;
   build(options);
-  network_->run_for(200ms);
-  std::size_t calls = 0;
-  const auto call_for = [&](Duration how_long) {
-    for (const Instant end = network_->now() + how_long; network_->now() < end; ++calls) {
-      if (replies_ == calls) send(100);
-      else --calls;
-      network_->run_for(1ms);
-    }
-  };
   call_for(100ms);
   for (std::size_t link = 0; link < 2; ++link) {
-    longest_gap_ = Duration::zero();
+    begin_gap();
     cut(true, link);
     call_for(300ms);
     EXPECT_LT(longest_gap_, 15ms) << "link " << link;

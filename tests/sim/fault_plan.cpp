@@ -148,9 +148,11 @@ void disturb(SimNetwork& network, const FaultPlan& plan) {
 }
 
 void heal(SimNetwork& network) {
-  network.faults().loss = 0;
-  network.faults().duplication = 0;
-  network.faults().reordering = 0;
+  for (std::size_t link = 0; link < network.link_count(); ++link) {
+    Faults& faults = network.faults(link);
+    faults.loss = faults.burst_begins = faults.corruption = faults.duplication = faults.reordering = 0;
+    faults.burst_ends = 1;
+  }
   network.call_off_crashes();
   for (std::size_t a = 0; a < network.node_count(); ++a) {
     if (!network.is_running(a)) network.start(a);

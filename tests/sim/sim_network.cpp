@@ -9,7 +9,10 @@ namespace qnet::sim {
 SimNetwork::SimNetwork(NetworkOptions options, Application& application)
     : options_(options), application_(application), random_(options.seed), nodes_(options.nodes) {
   cuts_.assign(options.nodes * options.nodes * options.links, 0);
+  bursts_.assign(cuts_.size(), 0);
   free_at_.assign(cuts_.size(), Instant{});
+  links_ = options.link_faults;
+  links_.resize(options.links, options.faults);
 }
 
 core::Address SimNetwork::address_of(std::size_t node, std::size_t link) {
@@ -38,9 +41,13 @@ void SimNetwork::set_cut(std::size_t source, std::size_t target, std::size_t lin
 
 bool SimNetwork::is_connected(std::size_t a, std::size_t b) const {
   for (std::size_t link = 0; link < options_.links; ++link) {
-    if (cuts_[cut_index(a, b, link)] == 0 && cuts_[cut_index(b, a, link)] == 0) return true;
+    if (is_connected(a, b, link)) return true;
   }
   return false;
+}
+
+bool SimNetwork::is_connected(std::size_t a, std::size_t b, std::size_t link) const {
+  return cuts_[cut_index(a, b, link)] == 0 && cuts_[cut_index(b, a, link)] == 0;
 }
 
 void SimNetwork::start(std::size_t node) {
@@ -165,12 +172,13 @@ bool SimNetwork::carry(std::size_t source, const core::Transmit& batch) {
 
 void SimNetwork::carry_one(std::size_t source, std::size_t target, std::size_t link, ByteView datagram) {
   ++datagrams_carried_;
-  if (cuts_[cut_index(source, target, link)] != 0) return;
-  const Faults& faults = options_.faults;
-  if (faults.loss > 0 && happens(faults.loss)) return;
+  application_.on_carried(source, target, link, datagram);
+  const std::size_t cable = cut_index(source, target, link);
+  const Faults& faults = links_[link];
+  if (cuts_[cable] != 0 || is_lost(cable, faults)) return;
   Duration queued = Duration::zero();
   if (faults.bytes_per_second > 0) {
-    Instant& free_at = free_at_[cut_index(source, target, link)];
+    Instant& free_at = free_at_[cable];
     if (free_at - now() > faults.queue_max) return;
     const double wire_bytes = static_cast<double>(datagram.size()) + 46;  // IP, UDP, Ethernet
     free_at =
@@ -184,18 +192,28 @@ void SimNetwork::carry_one(std::size_t source, std::size_t target, std::size_t l
     if (faults.reordering > 0 && happens(faults.reordering)) {
       delay += Duration(random(static_cast<std::uint64_t>(faults.reorder_delay.count())));
     }
-    post(now() + delay, [this, source, target, link, bytes = std::vector<std::byte>(datagram.begin(), datagram.end())] {
-      deliver(source, target, link, bytes);
-    });
+    std::vector<std::byte> bytes(datagram.begin(), datagram.end());
+    if (faults.corruption > 0 && happens(faults.corruption)) bytes.resize(random(bytes.size()));
+    post(now() + delay,
+         [this, source, target, link, bytes = std::move(bytes)] { deliver(source, target, link, bytes); });
   }
+}
+
+bool SimNetwork::is_lost(std::size_t cable, const Faults& faults) {
+  if (bursts_[cable] != 0) {
+    bursts_[cable] = happens(faults.burst_ends) ? 0 : 1;
+    return true;
+  }
+  if (faults.burst_begins > 0 && happens(faults.burst_begins)) bursts_[cable] = 1;
+  return faults.loss > 0 && happens(faults.loss);
 }
 
 void SimNetwork::deliver(std::size_t source, std::size_t target, std::size_t link,
                          const std::vector<std::byte>& datagram) {
   Node& node = nodes_[target];
   if (node.engine == nullptr) {
-    if (!options_.faults.sends_refusals || cuts_[cut_index(target, source, link)] != 0) return;
-    post(now() + options_.faults.delay, [this, source, target, link, life = nodes_[source].life] {
+    if (!links_[link].sends_refusals || cuts_[cut_index(target, source, link)] != 0) return;
+    post(now() + links_[link].delay, [this, source, target, link, life = nodes_[source].life] {
       if (nodes_[source].life != life || nodes_[source].engine == nullptr) return;
       const LinkId via{static_cast<std::uint8_t>(link)};
       nodes_[source].engine->on_send_error(via, address_of(target, link), ECONNREFUSED, now_at(source));
@@ -204,7 +222,7 @@ void SimNetwork::deliver(std::size_t source, std::size_t target, std::size_t lin
     return;
   }
   if (now() < node.paused_until) {
-    if (node.waiting >= options_.faults.socket_datagrams_max) return;
+    if (node.waiting >= links_[link].socket_datagrams_max) return;
     ++node.waiting;
     post(node.paused_until, [this, source, target, link, datagram] {
       --nodes_[target].waiting;

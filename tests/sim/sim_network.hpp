@@ -20,9 +20,12 @@
 
 namespace qnet::sim {
 
-/// What the cables do to each datagram.
+/// What a cable does to each datagram.
 struct Faults {
   double loss = 0;
+  double burst_begins = 0;  // chance, per datagram, that from now on all are lost (Gilbert-Elliott)
+  double burst_ends = 0.2;  // chance, per datagram lost so, that it was the last
+  double corruption = 0;    // share of datagrams that arrive cut short
   double duplication = 0;
   double reordering = 0;  // share of datagrams that are late by up to reorder_delay
   Duration delay = std::chrono::microseconds(50);
@@ -41,6 +44,7 @@ struct NetworkOptions {
   std::size_t datagram_bytes = 1472;
   bool can_batch = true;
   Faults faults;
+  std::vector<Faults> link_faults;  // of link 0, 1 …; `faults` where it is too short
   core::EngineConfig config;
   Duration clock_difference_max = Duration::zero();  // between the nodes' clocks
 };
@@ -52,6 +56,8 @@ class Application {
   virtual void on_event(std::size_t node, core::Event& event) = 0;
   /// The agent of that node has crashed and forgotten everything.
   virtual void on_crash(std::size_t node) = 0;
+  /// A datagram is put on the cable.
+  virtual void on_carried(std::size_t, std::size_t, std::size_t, ByteView) {}
 };
 
 class SimNetwork {
@@ -69,7 +75,7 @@ class SimNetwork {
   /// 0 to bound - 1.
   std::uint64_t random(std::uint64_t bound) { return random_() % bound; }
   bool happens(double probability) { return std::uniform_real_distribution<>(0, 1)(random_) < probability; }
-  Faults& faults() { return options_.faults; }
+  Faults& faults(std::size_t link = 0) { return links_[link]; }
   /// For nodes that start from now on.
   core::EngineConfig& config() { return options_.config; }
 
@@ -97,6 +103,8 @@ class SimNetwork {
   void set_cut(std::size_t source, std::size_t target, std::size_t link, bool is_cut);
   /// A datagram can get through in both directions on some link.
   bool is_connected(std::size_t a, std::size_t b) const;
+  /// The same on that link.
+  bool is_connected(std::size_t a, std::size_t b, std::size_t link) const;
 
   void after(Duration delay, std::function<void()> action);
   /// Hands out events and datagrams of a node; call it after using its engine.
@@ -135,6 +143,7 @@ class SimNetwork {
   bool happen(std::size_t node);
   bool carry(std::size_t source, const core::Transmit& batch);
   void carry_one(std::size_t source, std::size_t target, std::size_t link, ByteView datagram);
+  bool is_lost(std::size_t cable, const Faults& faults);
   void deliver(std::size_t source, std::size_t target, std::size_t link, const std::vector<std::byte>& datagram);
   void arm(std::size_t node);
   void wake(std::size_t node, std::uint64_t life);
@@ -145,7 +154,9 @@ class SimNetwork {
   SimClock clock_;
   std::mt19937_64 random_;
   std::vector<Node> nodes_;
-  std::vector<char> cuts_;
+  std::vector<Faults> links_;
+  std::vector<char> cuts_;        // by cut_index()
+  std::vector<char> bursts_;      // a burst of losses has begun
   std::vector<Instant> free_at_;  // when each direction of a link has sent what it has
   std::priority_queue<Step, std::vector<Step>, std::greater<>> queue_;
   std::uint64_t order_ = 0;

@@ -35,6 +35,7 @@ class Acknowledger {
   bool is_pending() const { return is_pending_; }
   bool is_due(Instant now) const { return is_pending_ && now >= due_at_; }
   std::optional<Instant> due_at() const { return is_pending_ ? std::optional(due_at_) : std::nullopt; }
+  bool has_heard() const { return !ranges_.empty(); }
   /// Our path on which the newest packet came; an answer goes back there.
   std::size_t arrival_path() const { return arrival_path_; }
 

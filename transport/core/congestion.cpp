@@ -6,7 +6,7 @@
 namespace qnet::core {
 namespace {
 
-constexpr int kRateWindowRounds = 10;
+constexpr int kRateWindowRounds = 10;  // without a queue, which would make a wrong estimate last
 constexpr Duration kRateWindowFloor = std::chrono::milliseconds(10);
 constexpr int kEpochRounds = 3;
 constexpr Duration kEpochFloor = std::chrono::milliseconds(3);
@@ -30,7 +30,7 @@ Congestion::Stamp Congestion::on_sent(std::size_t bytes, Instant now) {
     flight_since_ = now;
   }
   in_flight_bytes_ += bytes;
-  return {delivered_bytes_, delivered_at_, flight_since_};
+  return {delivered_bytes_, delivered_at_, flight_since_, delivered_bytes_ < limited_until_bytes_};
 }
 
 void Congestion::on_sample(const Stamp& newest, Instant newest_sent_at, const RttEstimator& rtt, Instant now) {
@@ -38,9 +38,10 @@ void Congestion::on_sample(const Stamp& newest, Instant newest_sent_at, const Rt
   flight_since_ = newest_sent_at;
   // The longer of the two spans: acknowledgements that arrive in a bunch do not make the path faster.
   const Duration span = std::max(now - newest.delivered_at, newest_sent_at - newest.flight_since);
-  if (span >= kSampleFloor) {
-    const double sample = static_cast<double>(delivered_bytes_ - newest.delivered_bytes) / seconds(span);
-    if (now - window_since_ > std::max(kRateWindowRounds * rtt.smoothed(), kRateWindowFloor)) {
+  const double sample = static_cast<double>(delivered_bytes_ - newest.delivered_bytes) / seconds(span);
+  if (span >= kSampleFloor && (!newest.is_limited || sample > rate())) {
+    is_measured_ = is_measured_ || !newest.is_limited;
+    if (now - window_since_ > std::max(kRateWindowRounds * rtt.minimum(), kRateWindowFloor)) {
       rate_before_ = rate_now_;
       rate_now_ = 0;
       window_since_ = now;
@@ -49,9 +50,10 @@ void Congestion::on_sample(const Stamp& newest, Instant newest_sent_at, const Rt
   }
   judge_epoch(rtt, now);
 
-  const double product = 2 * rate() * seconds(rtt.minimum()) + kBatchBytes;
-  const std::size_t unhurt = rate() > kFastBytesPerSecond ? kCapFast : kCapAtFirst;
-  const std::size_t floor = gain_ < 1.0 ? kCapFloor : unhurt;
+  const auto queue_most = static_cast<double>(kCapAtFirst);
+  const double queue = is_measured_ ? std::min(rate() * kQueueSeconds, queue_most) : queue_most;
+  const double product = 2 * rate() * seconds(rtt.minimum()) + queue;
+  const std::size_t floor = gain_ == 1.0 && rate() > kFastBytesPerSecond ? kCapFast : kCapFloor;
   cap_bytes_ =
       static_cast<std::size_t>(std::clamp(gain_ * product, static_cast<double>(floor), static_cast<double>(kCapMax)));
 }

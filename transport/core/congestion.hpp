@@ -3,9 +3,10 @@
 // congestion.hpp: how much may be on its way on this path at once?
 //
 // Measures what the path delivers (largest rate of the last rounds) and how long it takes without queues (smallest
-// round trip) and allows twice their product and one batch. From the start that doubles each round. Loss alone changes
-// nothing: on a private segment it is damage, not congestion. Loss that comes with a growing queue, or that is heavy,
-// cuts the allowance.
+// round trip) and allows twice their product and a queue of kQueueSeconds. From the start that doubles each round. What
+// was sent while we had nothing more to send tells only that the path is not slower. Loss alone changes nothing: on a
+// private segment it is damage, not congestion. Loss that comes with a growing queue, or that is heavy, cuts the
+// allowance.
 //
 // Source: transport.md 3.7; delivery-rate samples as in draft-cheng-iccrg-delivery-rate-estimation.
 #pragma once
@@ -20,9 +21,10 @@ namespace qnet::core {
 
 class Congestion {
  public:
-  static constexpr std::size_t kBatchBytes = 64 << 10;
-  static constexpr std::size_t kCapAtFirst = 64 << 10;
-  static constexpr std::size_t kCapFloor = 16 << 10;  // only after heavy loss; else kCapAtFirst
+  static constexpr std::size_t kCapAtFirst = 64 << 10;  // and the longest queue
+  static constexpr double kQueueSeconds = 4e-3;         // outlasts a sender that gets no CPU for a moment
+  static constexpr std::size_t kCapFloor = 6 << 10;
+  static constexpr std::size_t kSmallExtraBytes = 16 << 10;
   /// A path faster than this has room for a whole message, and waiting for acknowledgements costs more than its queue.
   static constexpr double kFastBytesPerSecond = 250e6;
   static constexpr std::size_t kCapFast = 1 << 20;
@@ -34,6 +36,7 @@ class Congestion {
     std::uint64_t delivered_bytes = 0;
     Instant delivered_at{};
     Instant flight_since{};
+    bool is_limited = false;  // by us, not by the path
   };
 
   Stamp on_sent(std::size_t bytes, Instant now);
@@ -51,10 +54,18 @@ class Congestion {
   /// Once per acknowledgement, after on_acked for all it covers; `newest` is of the latest packet among them.
   void on_sample(const Stamp& newest, Instant newest_sent_at, const RttEstimator& rtt, Instant now);
 
+  /// There is room, and nothing to send.
+  void on_nothing_to_send() {
+    if (can_send()) limited_until_bytes_ = delivered_bytes_ + in_flight_bytes_ + 1;
+  }
+
   bool can_send() const { return in_flight_bytes_ < cap_bytes_; }
+  bool can_send_small() const { return in_flight_bytes_ < cap_bytes_ + kSmallExtraBytes; }
   std::size_t in_flight_bytes() const { return in_flight_bytes_; }
   std::size_t cap_bytes() const { return cap_bytes_; }
   /// Bytes per second; 0 while unknown.
+  /// The rate is the path's, not only what we wanted of it.
+  bool is_measured() const { return is_measured_; }
   double rate() const { return rate_now_ > rate_before_ ? rate_now_ : rate_before_; }
 
  private:
@@ -68,6 +79,8 @@ class Congestion {
   double rate_now_ = 0;     // maximum of the running window, and of the one before
   double rate_before_ = 0;
   Instant window_since_{};
+  bool is_measured_ = false;
+  std::uint64_t limited_until_bytes_ = 1;  // what is sent below that is limited by us
   double gain_ = 1.0;
   Instant epoch_since_{};
   std::uint64_t epoch_acked_bytes_ = 0;

@@ -11,7 +11,6 @@
 namespace qnet::core {
 namespace {
 
-constexpr std::size_t kLinksMax = 8;
 constexpr std::size_t kPeersLimit = kSlotMask + 1;
 /// Later than that at a timer, and it was us who stood still.
 constexpr Duration kStallNoticed = std::chrono::milliseconds(5);
@@ -249,7 +248,12 @@ Result<ConnectionId> Engine::open_connection(PeerId peer, std::string_view polic
   const Result<Policy> parsed = parse_policy(policy, link, implementation_->context_.links);
   if (!parsed) return fail(parsed.error());
   if (!is_up(peer)) return fail(EHOSTDOWN, "open_connection");
-  return implementation_->session_of(peer)->open_connection(*parsed);
+  return implementation_->session_of(peer)->open_connection(*parsed, now);
+}
+
+Status Engine::check_policy(const NodeTarget& target) const {
+  const Result<Policy> parsed = parse_policy(target, implementation_->context_.links);
+  return parsed ? Status() : fail(parsed.error());
 }
 
 void Engine::close_connection(PeerId peer, ConnectionId connection, Instant now) {

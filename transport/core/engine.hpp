@@ -26,6 +26,7 @@
 #include "transport/base/buffer.hpp"
 #include "transport/base/clock.hpp"
 #include "transport/base/ids.hpp"
+#include "transport/base/net_path.hpp"
 #include "transport/base/result.hpp"
 #include "transport/core/address.hpp"
 #include "transport/wire/packet.hpp"
@@ -92,12 +93,19 @@ struct MessageArrived {
   std::uint8_t priority = 0;
   Buffer body;
 };
+/// This connection is exclusive, its link is down, and another works: what it waits for fails with ENETDOWN. An answer
+/// may still come late.
+struct ConnectionLost {
+  PeerId peer;
+  Incarnation incarnation;
+  ConnectionId connection;
+};
 /// The peer has closed a connection that it opened: no more requests will come on it.
 struct ConnectionClosed {
   PeerId peer;
   ConnectionId connection;
 };
-using Event = std::variant<PeerUp, PeerDown, PeerGone, MessageArrived, ConnectionClosed>;
+using Event = std::variant<PeerUp, PeerDown, PeerGone, MessageArrived, ConnectionLost, ConnectionClosed>;
 
 /// One or several datagrams to one address: `segment_bytes` each, the last one may be shorter.
 struct Transmit {
@@ -172,15 +180,17 @@ class Engine {
   Incarnation incarnation_of(PeerId peer) const;
   DownReason down_reason_of(PeerId peer) const;
 
-  /// Opens an ordered stream to the peer. EHOSTDOWN while the peer is not up; ENFILE above connections_max. It ends
-  /// with close_connection() or with its session. `policy`/`link` are the text behind "~" in the path (empty:
-  /// loadbalance), EINVAL if they mean nothing here.
+  /// EINVAL if the target names a policy that does not exist or a link that this node does not have.
+  Status check_policy(const NodeTarget& target) const;
+  /// Opens an ordered stream to the peer. EHOSTDOWN while the peer is not up; ENETDOWN if the policy is exclusive and
+  /// its link is known to be down; ENFILE above connections_max. It ends with close_connection() or with its session.
+  /// `policy`/`link` are the text behind "~" in the path (empty: loadbalance), EINVAL if they mean nothing here.
   Result<ConnectionId> open_connection(PeerId peer, std::string_view policy, std::string_view link, Instant now);
   void close_connection(PeerId peer, ConnectionId connection, Instant now);
 
   /// Queues one message, up to wire::kMessageBytesMax; delivered at most once, after earlier messages of the connection
   /// and direction. A connection is answered on its own id by the side that did not open it (`is_own` false).
-  /// Errors: EHOSTDOWN no session; ESTALE the session is another life than `incarnation`.
+  /// Errors: EHOSTDOWN no session; ESTALE the session is another life than `incarnation`; ENETDOWN as above.
   /// Memory is bounded by the callers: one request in flight per local connection (agent/local_session.hpp).
   Status send(PeerId peer, Incarnation incarnation, ConnectionId connection, bool is_own, std::uint8_t priority,
               Buffer body, Instant now);

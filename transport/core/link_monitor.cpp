@@ -16,21 +16,37 @@ void LinkMonitor::on_sent(Instant now, bool is_probe, std::uint64_t random) {
 }
 
 void LinkMonitor::on_confirmed(Instant now, bool is_only) {
+  if (!is_usable() && !may_return(now, is_only)) {
+    confirmed_at_ = now;
+    return;
+  }
+  if (!is_usable()) up_since_ = now;
+  state_ = LinkState::kUp;
   confirmed_at_ = now;
   silent_since_.reset();
   error_at_.reset();
   probes_unanswered_ = 0;
-  if (state_ == LinkState::kDown) {
+}
+
+bool LinkMonitor::may_return(Instant now, bool is_only) {
+  const bool is_late = now - confirmed_at_ > kAnswersToReturn * probing_interval();
+  if (state_ == LinkState::kDown || is_late) {
     state_ = LinkState::kProbing;
     answers_ = 0;
     first_answer_at_ = now;
   }
-  if (state_ == LinkState::kProbing) {
-    ++answers_;
-    const bool is_steady = answers_ >= kAnswersToReturn && now - first_answer_at_ >= kReturnSpread;
-    if (!is_only && !is_steady) return;
-  }
-  state_ = LinkState::kUp;
+  ++answers_;
+  if (is_only || !has_failed_) return true;
+  return answers_ >= kAnswersToReturn && now - first_answer_at_ >= hold();
+}
+
+Duration LinkMonitor::hold() const {
+  const unsigned doublings = std::min(failures_ - std::min(failures_, 1u), 10u);
+  return std::min(kHoldFirst * (1 << doublings), kHoldMax);
+}
+
+Duration LinkMonitor::probing_interval() const {
+  return std::clamp(hold() / 10, kProbingLeast, kProbingMost);
 }
 
 void LinkMonitor::on_timeout() {
@@ -47,12 +63,21 @@ bool LinkMonitor::on_send_error(Instant now, bool is_refused) {
   return true;
 }
 
-void LinkMonitor::go_down() {
+void LinkMonitor::go_down(Instant now) {
   was_refused_ = error_at_.has_value() && is_error_refusal_;
+  const auto decayed = static_cast<unsigned>(std::min<std::int64_t>((now - failed_at_) / kHoldDecay, failures_));
+  failures_ = failures_ - decayed + 1;
+  failed_at_ = now;
+  has_failed_ = true;
   state_ = LinkState::kDown;
   silent_since_.reset();
   error_at_.reset();
   probes_unanswered_ = 0;
+}
+
+void LinkMonitor::forgive() {
+  has_failed_ = false;
+  failures_ -= std::min(failures_, 1u);
 }
 
 Instant LinkMonitor::next_probe(bool is_active) const {

@@ -5,13 +5,16 @@
 // Judges by one kind of evidence only: the peer has acknowledged something that we sent on this path. So a link that
 // works in one direction counts as broken. Probes are asked for only when nothing else was acknowledged lately.
 //
-//               first acknowledgement, or three          probe timeout
+//               answers for the hold-down time           probe timeout
 //     kDown ──► kProbing ─────────────────────► kUp ◄──────────────────────► kSuspect
 //       ▲                                              acknowledgement          │
 //       └───────────────────────────────────────────────────────────────────────┘
 //                silence of link_dead_after and kProbesUnanswered, or refused and not contradicted
 //
-// Not here: choosing between paths (scheduler.hpp); greeting over a path that is down (peer.hpp).
+// A path that has failed must answer for kHoldFirst before it is used again, doubled with each further failure up to
+// kHoldMax and halved with each kHoldDecay without one. No hesitation where there is no choice: on a path that has not
+// failed in this session, and while no other path is usable.
+// Not here: choosing between paths (path_choice.hpp); greeting over a path that is down (peer.hpp).
 #pragma once
 
 #include <cstdint>
@@ -32,8 +35,14 @@ struct MonitorTimes {
 class LinkMonitor {
  public:
   static constexpr unsigned kProbesUnanswered = 3;
-  static constexpr unsigned kAnswersToReturn = 3;  // while another path works
-  static constexpr Duration kReturnSpread = std::chrono::milliseconds(50);
+  static constexpr unsigned kAnswersToReturn = 3;
+  static constexpr Duration kHoldFirst = std::chrono::milliseconds(200);
+  static constexpr Duration kHoldMax = std::chrono::seconds(10);
+  static constexpr Duration kHoldDecay = std::chrono::seconds(10);
+  static constexpr Duration kProbingLeast = std::chrono::milliseconds(20);
+  static constexpr Duration kProbingMost = std::chrono::milliseconds(200);
+  /// After a failure it counts as settled when it has been up for this long.
+  static constexpr Duration kSettledAfter = std::chrono::milliseconds(500);
   static constexpr unsigned kRefusedProbes = 2;
   static constexpr Duration kRefusedVerdict = std::chrono::milliseconds(25);
   /// The verdict "silent" waits for this many probe timeouts, whatever link_dead_after says.
@@ -45,6 +54,14 @@ class LinkMonitor {
   bool is_usable() const { return state_ == LinkState::kUp || state_ == LinkState::kSuspect; }
   /// The last time it went down, it was because the peer's host refused.
   bool was_refused() const { return was_refused_; }
+  /// It has gone down in this session, and not together with every other path of the peer.
+  bool has_failed() const { return has_failed_; }
+  /// Up, and trustworthy enough to be returned to.
+  bool is_settled(Instant now) const {
+    return state_ == LinkState::kUp && (!has_failed_ || now >= up_since_ + kSettledAfter);
+  }
+  /// How often a path that is down and answers is asked.
+  Duration probing_interval() const;
 
   /// A packet that must be acknowledged has left. `random` spreads the probes of many nodes.
   void on_sent(Instant now, bool is_probe, std::uint64_t random);
@@ -55,7 +72,11 @@ class LinkMonitor {
   /// The local kernel says that the peer's address is not reachable; `is_refused`: its host says that nobody listens.
   /// Not believed until kRefusedProbes have stayed unanswered. Returns true when that is news.
   bool on_send_error(Instant now, bool is_refused);
-  void go_down();
+  void go_down(Instant now);
+  /// It was not this path that failed: the peer as a whole was silent.
+  void forgive();
+  /// A new session begins: nothing is known.
+  void begin() { *this = LinkMonitor(times_); }
 
   bool wants_probe(Instant now, bool is_active) const;
   bool is_dead(Instant now, Duration probe_timeout) const;
@@ -66,6 +87,8 @@ class LinkMonitor {
 
  private:
   Instant next_probe(bool is_active) const;
+  bool may_return(Instant now, bool is_only);
+  Duration hold() const;
   std::optional<Instant> death(Duration probe_timeout) const;
 
   MonitorTimes times_;
@@ -81,6 +104,10 @@ class LinkMonitor {
   unsigned error_probes_ = 0;
   unsigned answers_ = 0;  // kProbing
   Instant first_answer_at_{};
+  bool has_failed_ = false;
+  unsigned failures_ = 0;  // lately
+  Instant failed_at_{};
+  Instant up_since_{};
 };
 
 }  // namespace qnet::core

@@ -21,8 +21,7 @@
 
 namespace qnet::core {
 
-/// Paths of one peer; a path's number fits into the acknowledgers of the other side.
-inline constexpr std::size_t kPathsMax = 8;
+using wire::kPathsMax;
 
 /// When do we say hello on this path, and to which hello is an answer an answer?
 struct Greeting {
@@ -45,6 +44,7 @@ struct Path {
   static constexpr std::size_t kDatagramBytesMax = 65504;
   /// Packets that a probe timeout may send although the cap is reached.
   static constexpr unsigned kRescuePackets = 2;
+  static constexpr std::size_t kCopiesMax = 64;
 
   std::uint8_t id;
   LinkId link;
@@ -62,23 +62,39 @@ struct Path {
   SentPackets sent;
   bool wants_probe = false;
   bool wants_goodbye = false;
+  RingQueue<FrameRecord> copies;  // on their way elsewhere, to be sent here as well
   unsigned rescue_packets = 0;
   unsigned timeouts = 0;   // probe timeouts since the last acknowledgement
   Instant timeout_base{};  // of the running probe timeout
+  Instant down_since{};
 
   bool is_at(LinkId via, const Address& to) const { return link == via && address == to; }
   bool may_send() const { return (congestion.can_send() || rescue_packets > 0) && !sent.is_full(); }
+  /// Small messages do not wait for the room that bulk leaves.
+  bool may_send_small() const { return (congestion.can_send_small() || rescue_packets > 0) && !sent.is_full(); }
 
   std::optional<Instant> timeout_at() const {
     if (sent.outstanding() == 0 || !monitor.is_usable()) return std::nullopt;
     return timeout_base + rtt.probe_timeout(timeouts);
   }
 
-  void begin_session() {
-    monitor.go_down();
+  void begin_session(Instant now) {
+    monitor.begin();
     congestion = Congestion();
     sent = SentPackets();
+    down_since = now;
+    forget_plans();
+  }
+  /// What was on its way is given up by the caller. Its rate may be another when it comes back.
+  void go_down(Instant now) {
+    monitor.go_down(now);
+    congestion = Congestion();
+    down_since = now;
+    forget_plans();
+  }
+  void forget_plans() {
     wants_probe = false;
+    copies.clear();
     rescue_packets = 0;
     timeouts = 0;
   }

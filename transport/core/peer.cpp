@@ -114,6 +114,7 @@ void Peer::on_time(Instant now) {
     if (is_greeting(*path) && now >= path->greeting.next) greet(*path, now);
   }
   update_liveness(now);
+  if (state_ == State::kEstablished) session_->on_time(now);
   if (lost_at_ && now >= *lost_at_ + context_.config.session_hold) {
     end_life(down_reason_);
     begin_epoch();  // The peer may have kept its end: it must not fit any more.
@@ -127,6 +128,11 @@ void Peer::on_time(Instant now) {
 
 void Peer::on_path_down(Path& path, Instant now) {
   was_refused_ = path.monitor.was_refused();
+  const bool is_peer_silent =
+      std::none_of(paths_.begin(), paths_.end(), [](const auto& other) { return other->monitor.is_usable(); });
+  if (is_peer_silent) {
+    for (const auto& other : paths_) other->monitor.forgive();
+  }
   path.greeting = Greeting();
   path.greeting.interval = kGreetingFirst;
   path.greeting.next = now;
@@ -172,7 +178,7 @@ void Peer::end_life(DownReason reason) {
   was_refused_ = false;
   dead_since_.reset();
   lost_at_.reset();
-  for (const auto& path : paths_) path->begin_session();
+  for (const auto& path : paths_) path->begin_session({});
 }
 
 void Peer::shift(Duration stall, Instant now) {
@@ -217,6 +223,7 @@ std::optional<Instant> Peer::deadline(bool has_output, Instant now) const {
     if (is_greeting(*path)) consider(path->greeting.next);
     if (state_ == State::kEstablished) consider(session_->path_deadline(*path, now));
   }
+  if (state_ == State::kEstablished) consider(session_->deadline());
   if (state_ == State::kEstablished && !has_output) consider(session_->ack_deadline());
   if (dead_since_ && is_up_) consider(*dead_since_ + context_.config.call_grace);
   if (lost_at_) consider(*lost_at_ + context_.config.session_hold);

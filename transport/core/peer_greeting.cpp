@@ -25,11 +25,12 @@ void Peer::greet(Path& path, Instant now) {
   if (greeting.nonce == 0) greeting.nonce = context_.random() | 1;
   if (greeting.interval == Duration::zero()) greeting.interval = kGreetingFirst;
   const bool is_returning = path.monitor.state() == LinkState::kProbing;
-  const Duration interval = is_returning ? kGreetingProbing : greeting.interval;
+  const Duration interval = is_returning ? path.monitor.probing_interval() : greeting.interval;
   greeting.sent_at = now;
   // Up to a quarter earlier, so that many nodes do not keep step.
   greeting.next = now + interval - interval / 4 * static_cast<std::int64_t>(context_.random() & 1023) / 1024;
-  greeting.interval = std::min(2 * greeting.interval, kGreetingMax);
+  // A peer that is there answers soon after its link does.
+  greeting.interval = std::min(2 * greeting.interval, is_up_ ? kGreetingMaxUp : kGreetingMax);
 
   wire::Hello hello = hello_for(&path);
   hello.nonce = greeting.nonce;
@@ -94,7 +95,7 @@ void Peer::on_hello(const wire::PacketHeader& header, const wire::Hello& hello, 
       const Duration round_trip = std::chrono::microseconds(timestamp_us(now) - hello.echo_us);
       path->rtt.on_sample(round_trip, Duration::zero(), now);
       confirm(*path, now);
-      if (path->monitor.state() == LinkState::kProbing) path->greeting.next = now + kGreetingProbing;
+      if (path->monitor.state() == LinkState::kProbing) path->greeting.next = now + path->monitor.probing_interval();
     } else if (is_greeting(*path)) {
       greet_soon(*path, now);
     }
@@ -103,7 +104,7 @@ void Peer::on_hello(const wire::PacketHeader& header, const wire::Hello& hello, 
 }
 
 void Peer::bind(const wire::Hello& hello, std::uint8_t version, Instant now) {
-  for (const auto& path : paths_) path->begin_session();
+  for (const auto& path : paths_) path->begin_session(now);
   bound_ = hello.own;
   bound_node_ = hello.node;
   bound_at_ = now;

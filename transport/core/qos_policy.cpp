@@ -7,14 +7,12 @@ namespace {
 struct PolicyName {
   std::string_view name;
   PolicyKind kind;
-  bool has_link;
 };
 
 constexpr PolicyName kPolicies[] = {
-    {"", PolicyKind::kLoadBalance, false},
-    {"loadbalance", PolicyKind::kLoadBalance, false},
-    {"preferred", PolicyKind::kPreferred, true},
-    {"exclusive", PolicyKind::kExclusive, true},
+    {"", PolicyKind::kLoadBalance},           {"loadbalance", PolicyKind::kLoadBalance},
+    {"redundant", PolicyKind::kRedundant},    {"preferred", PolicyKind::kPreferred},
+    {"exclusive", PolicyKind::kExclusive},
 };
 
 }  // namespace
@@ -22,16 +20,25 @@ constexpr PolicyName kPolicies[] = {
 Result<Policy> parse_policy(std::string_view policy, std::string_view link, std::span<const LinkProperties> links) {
   for (const PolicyName& known : kPolicies) {
     if (known.name != policy) continue;
-    if (!known.has_link) {
+    Policy parsed{.kind = known.kind, .link = {}};
+    if (!parsed.has_link()) {
       if (!link.empty()) return fail(EINVAL, "parse_policy: this policy takes no link");
-      return Policy{.kind = known.kind};
+      return parsed;
     }
     for (std::size_t i = 0; i < links.size(); ++i) {
-      if (links[i].name == link) return Policy{.kind = known.kind, .link = LinkId{static_cast<std::uint8_t>(i)}};
+      if (links[i].name != link) continue;
+      parsed.link = LinkId{static_cast<std::uint8_t>(i)};
+      return parsed;
     }
     return fail(EINVAL, "parse_policy: no such link");
   }
   return fail(EINVAL, "parse_policy: no such policy");
+}
+
+Result<Policy> parse_policy(const NodeTarget& target, std::span<const LinkProperties> links) {
+  if (target.has_policy && target.policy.empty()) return fail(EINVAL, "parse_policy: no policy behind the '~'");
+  if (target.has_link && target.link.empty()) return fail(EINVAL, "parse_policy: no link behind the ':'");
+  return parse_policy(target.policy, target.link, links);
 }
 
 }  // namespace qnet::core

@@ -24,6 +24,10 @@ class RttEstimator {
   static constexpr Duration kMinimumWindow = std::chrono::seconds(10);
   static constexpr Duration kProbeTimeoutMax = std::chrono::milliseconds(200);
 
+  /// An answer that comes much later than any before tells of a node that stood still, not of the path: it counts as
+  /// this many probe timeouts.
+  static constexpr int kGrowthMax = 2;
+
   /// `held_back` is what the peer says that it waited before it answered.
   void on_sample(Duration round_trip, Duration held_back, Instant now);
 

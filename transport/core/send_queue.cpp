@@ -7,6 +7,7 @@ void SendQueue::push(Buffer body, std::uint8_t priority) {
   Message& message = messages_.push_back({});
   message.size = static_cast<std::uint32_t>(body.size());
   held_bytes_ += message.size + kMessageOverheadBytes;
+  unsent_bytes_ += message.size;
   message.body = std::move(body);
   message.priority = priority;
 }
@@ -55,6 +56,7 @@ void SendQueue::on_sent(const Piece& piece, std::size_t bytes, SendCredit& sessi
     session.charge(message.size);
   }
   message.next_offset += count;
+  unsent_bytes_ -= count;
   if (message.next_offset == message.size) ++unsent_;
 }
 
@@ -110,9 +112,17 @@ bool SendQueue::on_lost(std::uint32_t message, std::uint32_t offset, std::uint32
   return has_again(*found);
 }
 
+bool SendQueue::find_piece(std::uint32_t message, std::uint32_t offset, std::uint32_t length, Piece& piece) {
+  const Message* found = find(message);
+  if (found == nullptr) return false;
+  piece = {message, offset, found->size, found->priority, false, found->body.view().subspan(offset, length)};
+  return true;
+}
+
 void SendQueue::drop_unsent() {
   while (!messages_.empty() && !messages_.back().is_begun) {
     held_bytes_ -= messages_.back().size + kMessageOverheadBytes;
+    unsent_bytes_ -= messages_.back().size;
     messages_.pop_back();
   }
 }

@@ -46,10 +46,15 @@ class SendQueue {
   /// Returns true if something has to go out again.
   bool on_lost(std::uint32_t message, std::uint32_t offset, std::uint32_t length);
 
+  /// A piece that was sent before, for a second copy; false if it is acknowledged.
+  bool find_piece(std::uint32_t message, std::uint32_t offset, std::uint32_t length, Piece& piece);
+
   SendCredit& credit() { return credit_; }
   bool empty() const { return messages_.empty(); }
   /// Of messages that are not acknowledged yet, kMessageOverheadBytes each included.
   std::uint64_t held_bytes() const { return held_bytes_; }
+  /// What was never sent.
+  std::uint64_t unsent_bytes() const { return unsent_bytes_; }
   /// Sequence number of the next message to be pushed.
   std::uint32_t next_message() const { return first_ + static_cast<std::uint32_t>(messages_.size()); }
   /// Forgets what has not begun.
@@ -78,6 +83,7 @@ class SendQueue {
   std::uint32_t unsent_ = 0;       // index of the first message with bytes that were never sent
   std::uint32_t again_count_ = 0;  // messages with lost pieces
   std::uint64_t held_bytes_ = 0;
+  std::uint64_t unsent_bytes_ = 0;
   SendCredit credit_;
 };
 

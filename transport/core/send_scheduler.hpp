@@ -2,9 +2,13 @@
 //
 // send_scheduler.hpp: whose turn is it to put a piece into the next packet?
 //
-// Connections with something to send stand in one of two queues: messages up to kUrgentBytesMax before everything
-// else, the rest in turns of kTurnBytes. A third holds those that wait for credit of the session.
+// Connections with something to send stand in one of two queues of their lane (their policy): messages up to
+// kUrgentBytesMax before everything else, the rest in turns of kTurnBytes. A further queue holds those that wait for
+// credit of the session.
+// Not here: which lane a path serves next (session_send.cpp).
 #pragma once
+
+#include <array>
 
 #include "transport/core/connection.hpp"
 
@@ -15,11 +19,14 @@ class SendScheduler {
   static constexpr std::size_t kUrgentBytesMax = 4 << 10;
   static constexpr std::size_t kTurnBytes = 64 << 10;
 
-  bool empty() const { return urgent_.head == nullptr && bulk_.head == nullptr; }
+  /// Lanes in which somebody may have something to send.
+  Lanes ready() const { return ready_; }
+  /// Those of them in which it may be urgent.
+  Lanes urgent() const { return urgent_; }
   /// May have something to send: it gets a turn unless it already waits for one.
   void enqueue(Connection& connection);
-  /// The next piece to go and its connection; null when nobody may send. Stays until on_sent().
-  Connection* next(const SendCredit& session, SendQueue::Piece& piece);
+  /// The next piece to go and its connection; null when nobody in the lane may send. Stays until on_sent().
+  Connection* next(Lane lane, const SendCredit& session, SendQueue::Piece& piece);
   void on_sent(Connection& connection, std::size_t bytes);
   void on_session_credit();
   void remove(Connection& connection);
@@ -29,13 +36,18 @@ class SendScheduler {
     Connection* head = nullptr;
     Connection* tail = nullptr;
   };
+  struct Queues {
+    List urgent, bulk;
+  };
 
-  List& list_of(Connection::Turn turn);
+  List& list_of(const Connection& connection, Connection::Turn turn);
   void append(Connection& connection, Connection::Turn turn);
+  void mark(Lane lane);
 
-  List urgent_;
-  List bulk_;
+  std::array<Queues, kLanes> lanes_;
   List parked_;
+  Lanes ready_ = 0;
+  Lanes urgent_ = 0;
 };
 
 }  // namespace qnet::core

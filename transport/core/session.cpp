@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "transport/core/scheduler.hpp"
 #include "transport/wire/message.hpp"
 
 namespace qnet::core {
@@ -17,12 +16,14 @@ Session::Session(Context& context, Paths& paths, const SessionTerms& terms)
       send_credit_(terms.session_credit_bytes, kSessionOverrunBytes),
       receive_credit_(context.config.session_credit_bytes, kSessionOverrunBytes) {}
 
-Result<ConnectionId> Session::open_connection(const Policy& policy) {
+Result<ConnectionId> Session::open_connection(const Policy& policy, Instant now) {
+  if (is_known_down(policy, now)) return fail(ENETDOWN, "open_connection");
   Connection* connection =
       connections_.open_own(SendCredit(terms_.connection_credit_bytes, kConnectionOverrunBytes),
                             ReceiveCredit(context_.config.connection_credit_bytes, kConnectionOverrunBytes));
   if (connection == nullptr) return fail(ENFILE, "open_connection: too many");
   connection->policy = policy;
+  if (policy.kind == PolicyKind::kExclusive) exclusive_links_ |= 1u << policy.link.value;
   return connection->id;
 }
 
@@ -43,6 +44,7 @@ Status Session::send(ConnectionId id, bool is_own, std::uint8_t priority, Buffer
     if (is_own) return fail(EBADF, "Session::send: not open");
     return {};  // Whoever asked has closed the connection; nobody reads the answer.
   }
+  if (is_own && is_known_down(connection->policy, now)) return fail(ENETDOWN, "Session::send");
   change_send(*connection, [&](SendQueue& queue) { queue.push(std::move(body), priority); });
   if (is_own) set_awaiting(*connection, true);
   scheduler_.enqueue(*connection);
@@ -52,14 +54,16 @@ Status Session::send(ConnectionId id, bool is_own, std::uint8_t priority, Buffer
 }
 
 bool Session::is_active(Instant now) const {
-  if (now < active_until_ || awaiting_ > 0 || has_data()) return true;
+  if (now < active_until_ || awaiting_ > 0 || waiting_lanes() != 0) return true;
   return std::any_of(paths_.begin(), paths_.end(), [](const auto& path) { return path->sent.outstanding() > 0; });
 }
 
 void Session::notice(Connection& connection) {
   if (connection.is_in_notices) return;
   connection.is_in_notices = true;
-  notices_.push_back({connection.id.value, connection.is_own});
+  const Lane lane = lane_of(connection.policy);
+  notices_[lane].push_back({connection.id.value, connection.is_own});
+  noticed_ |= Lanes{1} << lane;
 }
 
 void Session::set_awaiting(Connection& connection, bool awaits_reply) {
@@ -124,23 +128,77 @@ bool Session::on_path_time(Path& path, Instant now) {
   }
   if (!path.monitor.is_usable()) return false;
   const std::optional<Instant> timeout = path.timeout_at();
-  if (timeout && now >= *timeout) {
-    path.monitor.on_timeout();
-    ++path.timeouts;
-    path.timeout_base = now;
-    path.wants_probe = true;
-    path.sent.rescue_oldest(Path::kRescuePackets, *this);
-    last_path_ = choose_path(paths_, last_path_);  // Elsewhere, if there is an elsewhere.
-    if (last_path_ != nullptr) last_path_->rescue_packets = Path::kRescuePackets;
-  }
+  if (timeout && now >= *timeout) on_timeout(path, now);
   if (path.monitor.wants_probe(now, is_active(now))) path.wants_probe = true;
   if (!path.monitor.is_dead(now, path.rtt.probe_timeout(0))) return false;
-  path.monitor.go_down();
-  path.wants_probe = false;
-  path.rescue_packets = 0;
-  path.timeouts = 0;
-  abandon(path);
+  path.sent.abandon_all(path.congestion, *this);
+  path.go_down(now);
+  lost_links_ &= ~(1u << path.link.value);
   return true;
+}
+
+/// Sends the oldest again, elsewhere if the policy permits, without waiting for the verdict on the path.
+void Session::on_timeout(Path& path, Instant now) {
+  path.monitor.on_timeout();
+  ++path.timeouts;
+  path.timeout_base = now;
+  path.wants_probe = true;
+  const bool has_other = is_any_usable([&path](const Path& other) { return &other != &path; });
+  const bool is_hopeless = has_other && path.timeouts >= kTimeoutsToLeave;
+  path.sent.rescue_oldest(is_hopeless ? SentPackets::kPacketsMax : Path::kRescuePackets, *this);
+  path.rescue_packets = Path::kRescuePackets;
+  const PathSet others = permitted_paths(paths_, Policy{}, now);
+  if (Path* other = choose_for_small(paths_, others, 0, nullptr)) other->rescue_packets = Path::kRescuePackets;
+}
+
+template <class Condition>
+bool Session::is_any_usable(Condition&& condition) const {
+  return std::any_of(paths_.begin(), paths_.end(),
+                     [&](const auto& path) { return path->monitor.is_usable() && condition(*path); });
+}
+
+bool Session::is_link_usable(LinkId link) const {
+  return is_any_usable([link](const Path& path) { return path.link == link; });
+}
+
+bool Session::is_known_down(const Policy& policy, Instant now) const {
+  if (policy.kind != PolicyKind::kExclusive) return false;
+  return std::all_of(paths_.begin(), paths_.end(), [&](const auto& path) {
+    const bool has_been_given_time = path->monitor.has_failed() || now >= path->down_since + context_.config.call_grace;
+    return path->link != policy.link || (!path->monitor.is_usable() && has_been_given_time);
+  });
+}
+
+std::optional<Instant> Session::verdict_at(LinkId link) const {
+  const unsigned bit = 1u << link.value;
+  const bool is_of_interest = (exclusive_links_ & bit) != 0 && (lost_links_ & bit) == 0;
+  if (!is_of_interest || is_link_usable(link)) return std::nullopt;
+  if (!is_any_usable([](const Path&) { return true; })) return std::nullopt;  // Then it is the peer that is lost.
+  Instant since{};
+  for (const auto& path : paths_) since = path->link == link ? std::max(since, path->down_since) : since;
+  return since + context_.config.call_grace;
+}
+
+void Session::on_time(Instant now) {
+  for (unsigned links = exclusive_links_; links != 0; links &= links - 1) {
+    const LinkId link{static_cast<std::uint8_t>(std::countr_zero(links))};
+    const std::optional<Instant> verdict = verdict_at(link);
+    if (!verdict || now < *verdict) continue;
+    lost_links_ |= 1u << link.value;
+    connections_.for_each([&](const Connection& connection) {
+      if (!connection.is_own || connection.policy != Policy{PolicyKind::kExclusive, link}) return;
+      if (connection.awaits_reply) context_.emit(ConnectionLost{terms_.peer, terms_.incarnation, connection.id});
+    });
+  }
+}
+
+std::optional<Instant> Session::deadline() const {
+  std::optional<Instant> first;
+  for (unsigned links = exclusive_links_; links != 0; links &= links - 1) {
+    const std::optional<Instant> verdict = verdict_at(LinkId{static_cast<std::uint8_t>(std::countr_zero(links))});
+    if (verdict && (!first || *verdict < *first)) first = verdict;
+  }
+  return first;
 }
 
 std::optional<Instant> Session::path_deadline(const Path& path, Instant now) const {

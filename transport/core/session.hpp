@@ -7,6 +7,10 @@
 //                 └────────────────────────── on_frame_lost ◄─────────────────┘
 //   packet ─► Acknowledger (seen before?) ─► ReceiveQueue (order) ─► MessageArrived
 //
+// A connection's policy decides which paths carry its frames, sent again or not, in both directions: each request tells
+// the policy, and the replies follow it. Acknowledgements take any path; but what came on a path that is down here is
+// acknowledged only on that path, so that a path which works in one direction counts as down at both ends.
+//
 // A peer that asks and does not take the answers is asked to wait: while the replies to it hold more than its session
 // credit, its requests stay in the ReceiveQueue, within the credit that was granted.
 //
@@ -21,7 +25,7 @@
 #include "transport/core/acknowledger.hpp"
 #include "transport/core/connection_table.hpp"
 #include "transport/core/context.hpp"
-#include "transport/core/path.hpp"
+#include "transport/core/path_choice.hpp"
 #include "transport/core/send_scheduler.hpp"
 
 namespace qnet::core {
@@ -47,7 +51,7 @@ class Session final : private FrameSink {
   Session(Context& context, Paths& paths, const SessionTerms& terms);
 
   const SessionTerms& terms() const { return terms_; }
-  Result<ConnectionId> open_connection(const Policy& policy);
+  Result<ConnectionId> open_connection(const Policy& policy, Instant now);
   void close_connection(ConnectionId id);
   Status send(ConnectionId id, bool is_own, std::uint8_t priority, Buffer body, Instant now);
 
@@ -58,14 +62,16 @@ class Session final : private FrameSink {
 
   /// Losses, probes and health of one path. Returns true if the path has just gone down.
   bool on_path_time(Path& path, Instant now);
-  /// What was on its way there goes elsewhere.
-  void abandon(Path& path) { path.sent.abandon_all(path.congestion, *this); }
+  /// Exclusive connections whose link stays down.
+  void on_time(Instant now);
 
   /// Fills `staging` (kBatchBytesMax and one datagram) with packets for one path. Nothing when there is nothing to do.
   std::optional<Transmit> next_transmit(MutableBytes staging, Instant now);
   std::optional<Instant> path_deadline(const Path& path, Instant now) const;
   /// When an acknowledgement must go out.
   std::optional<Instant> ack_deadline() const;
+  /// When on_time() has something to do.
+  std::optional<Instant> deadline() const;
   /// Adds what this session holds.
   void add_to(EngineHoldings& holdings);
 
@@ -80,12 +86,27 @@ class Session final : private FrameSink {
     bool is_probe = false;
   };
 
+  /// What a packet is to carry besides signals.
+  struct Load {
+    enum class Kind : std::uint8_t { kNothing, kLane, kCopies } kind = Kind::kNothing;
+    Lane lane = 0;
+    bool is_small_only = false;
+    std::size_t bytes_max = std::size_t(-1);
+    Path* second = nullptr;  // gets a copy of small messages
+  };
+  /// Where a packet came from.
+  struct Arrival {
+    std::uint8_t their_path = 0;
+    const Path& path;  // ours that leads back
+  };
+
   void on_frame_acked(const FrameRecord& frame) override;
   void on_frame_lost(const FrameRecord& frame) override;
 
   // session_receive.cpp
-  bool apply(const wire::FrameView& view, std::optional<Duration>& hold_back, Instant now);
-  bool apply_data(const wire::DataFrame& frame, Instant now);
+  bool apply(const wire::FrameView& view, const Arrival& arrival, std::optional<Duration>& hold_back, Instant now);
+  bool apply_data(const wire::DataFrame& frame, const Arrival& arrival, Instant now);
+  void follow_policy(Connection& connection, const wire::DataFrame& request, const Arrival& arrival);
   bool apply_ack(const wire::AckFrame& frame, Instant now);
   bool apply_close(const wire::CloseFrame& frame);
   void apply_credit(const wire::CreditFrame& frame);
@@ -95,24 +116,41 @@ class Session final : private FrameSink {
   void finish_theirs(Connection& connection);
 
   // session_send.cpp
-  std::optional<Transmit> send_batch(Path& path, bool with_data, MutableBytes staging, Instant now);
-  std::size_t write_packet(Path& path, bool with_data, MutableBytes packet, Instant now);
-  void write_acks(MutableBytes packet, PacketContents& contents, Instant now);
+  Lanes waiting_lanes() const { return scheduler_.ready() | noticed_ | (is_session_credit_due_ ? 1u : 0u); }
+  std::optional<Transmit> send_signals(MutableBytes staging, Instant now);
+  std::optional<Transmit> send_lanes(MutableBytes staging, Instant now);
+  std::optional<Transmit> send_lane(Lane lane, MutableBytes staging, Instant now);
+  std::optional<Transmit> send_copies(MutableBytes staging, Instant now);
+  std::optional<Transmit> send_batch(Path& path, const Load& load, MutableBytes staging, Instant now);
+  std::size_t write_packet(Path& path, const Load& load, MutableBytes packet, Instant now);
+  void write_acks(const Path& path, MutableBytes packet, PacketContents& contents, Instant now);
   void write_signals(Path& path, MutableBytes packet, PacketContents& contents);
-  void write_notices(Path& path, MutableBytes packet, PacketContents& contents);
-  bool write_notice(Path& path, const Notice& notice, MutableBytes packet, PacketContents& contents);
+  void write_notices(Path& path, Lane lane, MutableBytes packet, PacketContents& contents);
+  bool write_notice(Path& path, Lane lane, const Notice& notice, MutableBytes packet, PacketContents& contents);
   void write_credit(Path& path, Connection* connection, MutableBytes packet, PacketContents& contents);
-  void write_data(Path& path, MutableBytes packet, PacketContents& contents);
-  bool has_data() const { return !scheduler_.empty() || !notices_.empty(); }
+  void write_data(Path& path, const Load& load, MutableBytes packet, PacketContents& contents);
+  void write_copies(Path& path, MutableBytes packet, PacketContents& contents);
+  FrameRecord put_data(const Path& path, const Connection& connection, const SendQueue::Piece& piece, std::size_t bytes,
+                       MutableBytes packet, PacketContents& contents) const;
+  std::uint8_t named_path(LinkId link, const Path& used) const;
   bool has_ack_due(Instant now, std::size_t path) const;
 
-  /// Keeps reply_bytes_ up to date around a change of `connection.send`.
+  /// Keeps the sums up to date around a change of `connection.send`.
   template <class Change>
   void change_send(Connection& connection, Change&& change) {
-    const std::uint64_t before = connection.send.held_bytes();
+    const std::uint64_t held_before = connection.send.held_bytes();
+    const std::uint64_t unsent_before = connection.send.unsent_bytes();
     change(connection.send);
-    if (!connection.is_own) reply_bytes_ += connection.send.held_bytes() - before;
+    if (!connection.is_own) reply_bytes_ += connection.send.held_bytes() - held_before;
+    unsent_bytes_ += connection.send.unsent_bytes() - unsent_before;
   }
+  void on_timeout(Path& path, Instant now);
+  template <class Condition>
+  bool is_any_usable(Condition&& condition) const;
+  bool is_link_usable(LinkId link) const;
+  bool is_known_down(const Policy& policy, Instant now) const;
+  /// When calls over that link fail; nothing while it works, or has been told.
+  std::optional<Instant> verdict_at(LinkId link) const;
   bool is_active(Instant now) const;
   void notice(Connection& connection);
   void set_awaiting(Connection& connection, bool awaits_reply);
@@ -123,7 +161,8 @@ class Session final : private FrameSink {
   SessionTerms terms_;
   ConnectionTable connections_;
   SendScheduler scheduler_;
-  RingQueue<Notice> notices_;
+  std::array<RingQueue<Notice>, kLanes> notices_;
+  Lanes noticed_ = 0;  // whose notices_ are not empty
   SendCredit send_credit_;
   ReceiveCredit receive_credit_;
   bool is_session_credit_due_ = false;
@@ -131,7 +170,11 @@ class Session final : private FrameSink {
   RingQueue<std::uint32_t> held_back_;                 // their connections with requests that wait
   std::array<Acknowledger, kPathsMax> acknowledgers_;  // by the peer's path number
   unsigned acks_pending_ = 0;                          // bit set of acknowledgers_
-  Path* last_path_ = nullptr;
+  std::array<Path*, kLanes> last_path_{};              // of small messages
+  Lane last_lane_ = 0;
+  std::uint64_t unsent_bytes_ = 0;     // in all connections
+  unsigned exclusive_links_ = 0;       // bit set: own exclusive connections have been opened
+  unsigned lost_links_ = 0;            // bit set: their calls have failed
   std::size_t awaiting_ = 0;  // connections that await a reply
   Instant active_until_{};
   bool has_heard_goodbye_ = false;

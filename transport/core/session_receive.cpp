@@ -22,7 +22,7 @@ bool Session::on_packet(const wire::PacketHeader& header, ByteView payload, cons
   wire::FrameReader frames(payload);
   wire::FrameView frame;
   while (frames.next(frame)) {
-    if (!apply(frame, hold_back, now)) return false;  // Not acknowledged: it may be right later.
+    if (!apply(frame, {header.path, arrival}, hold_back, now)) return false;  // Not acknowledged: it may be right later.
   }
   if (!held_back_.empty()) deliver_held_back();
   acknowledger.on_received(header, payload.size(), hold_back, arrival.id, now);
@@ -30,7 +30,8 @@ bool Session::on_packet(const wire::PacketHeader& header, ByteView payload, cons
   return true;
 }
 
-bool Session::apply(const wire::FrameView& view, std::optional<Duration>& hold_back, Instant now) {
+bool Session::apply(const wire::FrameView& view, const Arrival& arrival, std::optional<Duration>& hold_back,
+                    Instant now) {
   Duration patience = kAckDelayOther;
   bool is_right = true;
   switch (view.type) {
@@ -39,7 +40,7 @@ bool Session::apply(const wire::FrameView& view, std::optional<Duration>& hold_b
     case wire::FrameType::kData: {
       const wire::DataFrame data = *wire::decode_data(view.body);
       if (data.direction == wire::Direction::kRequest) patience = kAckDelayRequest;
-      is_right = apply_data(data, now);
+      is_right = apply_data(data, arrival, now);
       break;
     }
     case wire::FrameType::kCredit:
@@ -65,7 +66,7 @@ Connection* Session::accept(std::uint32_t id, bool& is_violation) {
                                      is_violation);
 }
 
-bool Session::apply_data(const wire::DataFrame& frame, Instant now) {
+bool Session::apply_data(const wire::DataFrame& frame, const Arrival& arrival, Instant now) {
   bool is_violation = false;
   Connection* connection = frame.direction == wire::Direction::kRequest ? accept(frame.connection, is_violation)
                                                                         : connections_.find(frame.connection, true);
@@ -82,9 +83,26 @@ bool Session::apply_data(const wire::DataFrame& frame, Instant now) {
     case ReceiveQueue::Verdict::kNew:
       break;
   }
+  if (!connection->is_own) follow_policy(*connection, frame, arrival);
   active_until_ = now + kActiveAfter;
   deliver(*connection);
   return true;
+}
+
+void Session::follow_policy(Connection& connection, const wire::DataFrame& request, const Arrival& arrival) {
+  Policy policy{.kind = request.policy, .link = {}};
+  if (policy.has_link()) {
+    const bool is_here = request.policy_path == arrival.their_path;
+    if (is_here) policy.link = arrival.path.link;
+    else if (acknowledgers_[request.policy_path].has_heard())
+      policy.link = paths_[acknowledgers_[request.policy_path].arrival_path()]->link;
+    else policy = {};  // Nothing has ever come from there: we do not know which of our links it means.
+  }
+  if (policy == connection.policy) return;
+  scheduler_.remove(connection);
+  connection.policy = policy;
+  if (!connection.send.empty()) scheduler_.enqueue(connection);
+  if (std::exchange(connection.is_in_notices, false)) notice(connection);
 }
 
 void Session::deliver(Connection& connection) {

@@ -2,10 +2,11 @@
 //
 // session_send.cpp: what goes into the next packets, and on which path?
 //
-// Acknowledgements and probes first, then notices (credit, close), then pieces of messages until the packet is full.
+// Lane by lane: a path that the policy permits, and then a packet: acknowledgements and probes first, then notices
+// (credit, close), then pieces of messages until it is full.
 #include <algorithm>
+#include <bit>
 
-#include "transport/core/scheduler.hpp"
 #include "transport/core/session.hpp"
 
 namespace qnet::core {
@@ -19,48 +20,108 @@ bool Session::has_ack_due(Instant now, std::size_t path) const {
 }
 
 std::optional<Transmit> Session::next_transmit(MutableBytes staging, Instant now) {
-  last_path_ = choose_path(paths_, last_path_);
-  Path* best = last_path_;
-  for (const auto& path : paths_) {
-    if (!path->wants_probe && !path->wants_goodbye) continue;
-    if (path->sent.is_full()) continue;
-    return send_batch(*path, path.get() == best && path->may_send(), staging, now);
+  if (std::optional<Transmit> batch = send_signals(staging, now)) return batch;
+  if (waiting_lanes() != 0) {
+    if (std::optional<Transmit> batch = send_lanes(staging, now)) return batch;
   }
-  if (best != nullptr && (has_data() || is_session_credit_due_) && best->may_send()) {
-    if (std::optional<Transmit> batch = send_batch(*best, true, staging, now)) return batch;
-  }
+  if (std::optional<Transmit> batch = send_copies(staging, now)) return batch;
+  for (const auto& path : paths_) path->congestion.on_nothing_to_send();
   if (acks_pending_ == 0) return std::nullopt;
   for (const auto& path : paths_) {
-    if (has_ack_due(now, path->id) && !path->sent.is_full()) return send_batch(*path, false, staging, now);
+    if (has_ack_due(now, path->id) && !path->sent.is_full()) return send_batch(*path, {}, staging, now);
   }
   return std::nullopt;
 }
 
-std::optional<Transmit> Session::send_batch(Path& path, bool with_data, MutableBytes staging, Instant now) {
+std::optional<Transmit> Session::send_signals(MutableBytes staging, Instant now) {
+  for (const auto& path : paths_) {
+    const bool is_wanted = path->wants_probe || path->wants_goodbye;
+    if (is_wanted && !path->sent.is_full()) return send_batch(*path, {}, staging, now);
+  }
+  return std::nullopt;
+}
+
+/// What may be urgent first; else the lanes take turns.
+std::optional<Transmit> Session::send_lanes(MutableBytes staging, Instant now) {
+  const Lanes waiting = waiting_lanes();
+  const Lanes first = waiting & ~(scheduler_.ready() & ~scheduler_.urgent());
+  for (Lanes left : {first, waiting & ~first}) {
+    while (left != 0) {
+      const Lanes behind = left & ~((Lanes{2} << last_lane_) - 1);
+      const auto lane = static_cast<Lane>(std::countr_zero(behind != 0 ? behind : left));
+      left &= ~(Lanes{1} << lane);
+      std::optional<Transmit> batch = send_lane(lane, staging, now);
+      if (!batch) continue;
+      last_lane_ = lane;
+      return batch;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Transmit> Session::send_lane(Lane lane, MutableBytes staging, Instant now) {
+  const Policy policy = policy_of(lane);
+  const PathSet permitted = permitted_paths(paths_, policy, now);
+  if (permitted == 0) return std::nullopt;
+  SendQueue::Piece piece;
+  const bool has_piece = scheduler_.next(lane, send_credit_, piece) != nullptr;
+  if (!has_piece && (noticed_ >> lane & 1) == 0 && (lane != 0 || !is_session_credit_due_)) return std::nullopt;
+
+  Load load{.kind = Load::Kind::kLane, .lane = lane};
+  const bool is_small = !has_piece || piece.total <= SendScheduler::kUrgentBytesMax;
+  const PathChoice bulk =
+      is_small && !std::has_single_bit(permitted)
+          ? PathChoice{}
+          : choose_for_bulk(paths_, permitted, std::max<std::size_t>(unsent_bytes_, piece.bytes.size()));
+  Path* path = bulk.path;
+  load.bytes_max = bulk.bytes_max;
+  if (path == nullptr && is_small) {
+    path = choose_for_small(paths_, permitted, piece.bytes.size(), last_path_[lane]);
+    if (path == nullptr) return std::nullopt;
+    last_path_[lane] = path;
+    load.is_small_only = true;
+    load.bytes_max = std::size_t(-1);
+    if (policy.kind == PolicyKind::kRedundant) load.second = choose_second(paths_, permitted, *path);
+  }
+  return path == nullptr ? std::nullopt : send_batch(*path, load, staging, now);
+}
+
+std::optional<Transmit> Session::send_copies(MutableBytes staging, Instant now) {
+  for (const auto& path : paths_) {
+    if (path->copies.empty() || !path->may_send_small()) continue;
+    return send_batch(*path, {.kind = Load::Kind::kCopies}, staging, now);
+  }
+  return std::nullopt;
+}
+
+std::optional<Transmit> Session::send_batch(Path& path, const Load& load, MutableBytes staging, Instant now) {
   const std::size_t segment = path.datagram_bytes;
+  const bool has_load = load.kind != Load::Kind::kNothing;
   const std::size_t segments_max =
-      path.can_batch && with_data ? std::clamp<std::size_t>(kBatchBytesMax / segment, 1, kBatchSegmentsMax) : 1;
+      path.can_batch && has_load ? std::clamp<std::size_t>(kBatchBytesMax / segment, 1, kBatchSegmentsMax) : 1;
   Transmit batch{path.link, path.address, segment, {}};
   std::size_t filled = 0;
   for (std::size_t i = 0; i < segments_max; ++i) {
-    const std::size_t bytes = write_packet(path, with_data, staging.subspan(filled, segment), now);
+    const std::size_t bytes = write_packet(path, load, staging.subspan(filled, segment), now);
     if (bytes == 0) break;
     if (i == 0) batch.segment_bytes = bytes;
     filled += bytes;
-    if (bytes != segment || !path.may_send()) break;
+    if (bytes != segment || filled >= load.bytes_max || !path.may_send()) break;
   }
   if (filled == 0) return std::nullopt;
   batch.datagrams = ByteView(staging.first(filled));
   return batch;
 }
 
-std::size_t Session::write_packet(Path& path, bool with_data, MutableBytes packet, Instant now) {
+std::size_t Session::write_packet(Path& path, const Load& load, MutableBytes packet, Instant now) {
   PacketContents contents;
-  if (acks_pending_ != 0) write_acks(packet, contents, now);
+  if (acks_pending_ != 0) write_acks(path, packet, contents, now);
   write_signals(path, packet, contents);
-  if (with_data) {
-    write_notices(path, packet, contents);
-    write_data(path, packet, contents);
+  if (load.kind == Load::Kind::kLane) {
+    write_notices(path, load.lane, packet, contents);
+    write_data(path, load, packet, contents);
+  } else if (load.kind == Load::Kind::kCopies) {
+    write_copies(path, packet, contents);
   }
   if (contents.bytes == wire::PacketHeader::kBytes) {
     path.sent.rollback();
@@ -91,9 +152,11 @@ std::size_t Session::write_packet(Path& path, bool with_data, MutableBytes packe
   return contents.bytes;
 }
 
-void Session::write_acks(MutableBytes packet, PacketContents& contents, Instant now) {
+void Session::write_acks(const Path& path, MutableBytes packet, PacketContents& contents, Instant now) {
   for (std::size_t i = 0; i < acknowledgers_.size(); ++i) {
     if ((acks_pending_ >> i & 1) == 0) continue;
+    const Path& arrival = *paths_[acknowledgers_[i].arrival_path()];
+    if (!arrival.monitor.is_usable() && &arrival != &path) continue;
     const wire::AckFrame frame = acknowledgers_[i].frame(static_cast<std::uint8_t>(i), now);
     if (packet.size() - contents.bytes < frame.frame_bytes()) return;
     contents.bytes += wire::put_frame(frame, packet.subspan(contents.bytes));
@@ -130,20 +193,23 @@ void Session::write_credit(Path& path, Connection* connection, MutableBytes pack
   path.sent.add_frame(record);
 }
 
-void Session::write_notices(Path& path, MutableBytes packet, PacketContents& contents) {
+void Session::write_notices(Path& path, Lane lane, MutableBytes packet, PacketContents& contents) {
   if (is_session_credit_due_ && packet.size() - contents.bytes >= wire::CreditFrame::kFrameBytes) {
     is_session_credit_due_ = false;
     write_credit(path, nullptr, packet, contents);
   }
-  while (!notices_.empty()) {
-    if (!write_notice(path, notices_.front(), packet, contents)) return;
-    notices_.pop_front();
+  RingQueue<Notice>& notices = notices_[lane];
+  while (!notices.empty()) {
+    if (!write_notice(path, lane, notices.front(), packet, contents)) return;
+    notices.pop_front();
   }
+  noticed_ &= ~(Lanes{1} << lane);
 }
 
-bool Session::write_notice(Path& path, const Notice& notice, MutableBytes packet, PacketContents& contents) {
+bool Session::write_notice(Path& path, Lane lane, const Notice& notice, MutableBytes packet,
+                           PacketContents& contents) {
   Connection* connection = connections_.find(notice.connection, notice.is_own);
-  if (connection == nullptr) return true;
+  if (connection == nullptr || lane_of(connection->policy) != lane) return true;
   if (packet.size() - contents.bytes < wire::CreditFrame::kFrameBytes + wire::CloseFrame::kFrameBytes) return false;
   connection->is_in_notices = false;
   if (connection->is_credit_due) {
@@ -160,33 +226,70 @@ bool Session::write_notice(Path& path, const Notice& notice, MutableBytes packet
   return true;
 }
 
-void Session::write_data(Path& path, MutableBytes packet, PacketContents& contents) {
+void Session::write_data(Path& path, const Load& load, MutableBytes packet, PacketContents& contents) {
   const std::size_t room_whole = packet.size() - wire::PacketHeader::kBytes - wire::DataFrame::kHeadBytes;
   SendQueue::Piece piece;
-  while (Connection* connection = scheduler_.next(send_credit_, piece)) {
+  while (Connection* connection = scheduler_.next(load.lane, send_credit_, piece)) {
+    const bool is_small = piece.total <= SendScheduler::kUrgentBytesMax;
+    if (load.is_small_only && !is_small) return;
     const std::size_t room = packet.size() - contents.bytes;
     if (room < wire::DataFrame::kHeadBytes + std::min<std::size_t>(4, piece.bytes.size())) return;
     const std::size_t bytes = std::min(piece.bytes.size(), room - wire::DataFrame::kHeadBytes);
     const bool is_cut = bytes < piece.bytes.size();
     // A small message travels whole: better in the next packet than in two.
-    if (is_cut && piece.total <= SendScheduler::kUrgentBytesMax && piece.bytes.size() <= room_whole) return;
+    if (is_cut && is_small && piece.bytes.size() <= room_whole) return;
 
-    wire::DataFrame frame;
-    frame.connection = connection->id.value;
-    frame.message = piece.message;
-    frame.offset = piece.offset;
-    frame.total = piece.total;
-    frame.direction = connection->sending();
-    frame.priority = piece.priority;
-    frame.piece = piece.bytes.first(bytes);
-    contents.bytes += wire::put_frame(frame, packet.subspan(contents.bytes));
-    contents.must_be_acked = true;
-    path.sent.add_frame({wire::FrameType::kData, connection->is_own, connection->id.value, piece.message, piece.offset,
-                         static_cast<std::uint32_t>(bytes)});
+    const FrameRecord record = put_data(path, *connection, piece, bytes, packet, contents);
+    path.sent.add_frame(record);
+    if (load.second != nullptr && load.second->copies.size() < Path::kCopiesMax) load.second->copies.push_back(record);
     if (!piece.is_first_time) ++context_.statistics.frames_retransmitted;
-    connection->send.on_sent(piece, bytes, send_credit_);
+    change_send(*connection, [&](SendQueue& queue) { queue.on_sent(piece, bytes, send_credit_); });
     scheduler_.on_sent(*connection, bytes);
   }
+}
+
+void Session::write_copies(Path& path, MutableBytes packet, PacketContents& contents) {
+  while (!path.copies.empty()) {
+    const FrameRecord& copy = path.copies.front();
+    Connection* connection = connections_.find(copy.connection, copy.is_own);
+    SendQueue::Piece piece;
+    const bool is_needed =
+        connection != nullptr && connection->send.find_piece(copy.message, copy.offset, copy.length, piece);
+    const bool is_too_long =
+        copy.length > packet.size() - wire::PacketHeader::kBytes - wire::DataFrame::kHeadBytes;
+    if (is_needed && !is_too_long) {
+      if (packet.size() - contents.bytes < wire::DataFrame::kHeadBytes + copy.length) return;
+      path.sent.add_frame(put_data(path, *connection, piece, copy.length, packet, contents));
+    }
+    path.copies.pop_front();
+  }
+}
+
+FrameRecord Session::put_data(const Path& path, const Connection& connection, const SendQueue::Piece& piece,
+                              std::size_t bytes, MutableBytes packet, PacketContents& contents) const {
+  wire::DataFrame frame;
+  frame.connection = connection.id.value;
+  frame.message = piece.message;
+  frame.offset = piece.offset;
+  frame.total = piece.total;
+  frame.direction = connection.sending();
+  frame.priority = piece.priority;
+  if (connection.is_own) {
+    frame.policy = connection.policy.kind;
+    if (connection.policy.has_link()) frame.policy_path = named_path(connection.policy.link, path);
+  }
+  frame.piece = piece.bytes.first(bytes);
+  contents.bytes += wire::put_frame(frame, packet.subspan(contents.bytes));
+  contents.must_be_acked = true;
+  return {wire::FrameType::kData, connection.is_own, connection.id.value, piece.message, piece.offset,
+          static_cast<std::uint32_t>(bytes)};
+}
+
+/// A path by which the peer knows the link; if it can be, the one that is being used.
+std::uint8_t Session::named_path(LinkId link, const Path& used) const {
+  if (used.link == link) return used.id;
+  const auto found = std::find_if(paths_.begin(), paths_.end(), [link](const auto& path) { return path->link == link; });
+  return found == paths_.end() ? used.id : (*found)->id;
 }
 
 }  // namespace qnet::core

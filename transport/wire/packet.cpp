@@ -123,7 +123,8 @@ std::size_t put_frame(const DataFrame& frame, MutableBytes output) {
   store(output, 16, frame.total);
   store(output, 20, static_cast<std::uint8_t>(frame.direction));
   store(output, 21, frame.priority);
-  store(output, 22, std::uint16_t{0});
+  store(output, 22, static_cast<std::uint8_t>(frame.policy));
+  store(output, 23, frame.policy_path);
   if (!frame.piece.empty()) std::memcpy(output.data() + DataFrame::kHeadBytes, frame.piece.data(), frame.piece.size());
   const std::size_t padded = padded_to_4(end);
   for (std::size_t i = end; i < padded; ++i) output[i] = std::byte{0};
@@ -160,14 +161,19 @@ Result<DataFrame> decode_data(ByteView body) {
   frame.total = load<std::uint32_t>(body, 12);
   const auto direction = load<std::uint8_t>(body, 16);
   frame.priority = load<std::uint8_t>(body, 17);
+  const auto policy = load<std::uint8_t>(body, 18);
+  frame.policy_path = load<std::uint8_t>(body, 19);
   frame.piece = body.subspan(kHead);
   if (frame.connection == 0 || !is_direction(direction)) return fail(EBADMSG, "decode_data: which stream");
+  const bool is_policy = policy <= static_cast<std::uint8_t>(PolicyKind::kRedundant) && frame.policy_path < kPathsMax;
+  if (!is_policy) return fail(EBADMSG, "decode_data: policy");
   if (frame.total > kMessageBytesMax) return fail(EBADMSG, "decode_data: message too long");
   if (frame.offset > frame.total || frame.piece.size() > frame.total - frame.offset) {
     return fail(EBADMSG, "decode_data: piece outside its message");
   }
   if (frame.piece.empty() && frame.total != 0) return fail(EBADMSG, "decode_data: empty piece");
   frame.direction = static_cast<Direction>(direction);
+  frame.policy = static_cast<PolicyKind>(policy);
   return frame;
 }
 

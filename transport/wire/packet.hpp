@@ -95,6 +95,17 @@ constexpr std::size_t padded_to_4(std::size_t size_bytes) {
 /// Which of the two streams of a connection: from the side that opened it, or back.
 enum class Direction : std::uint8_t { kRequest = 1, kReply = 2 };
 
+/// Paths that one node may have to another.
+inline constexpr std::uint8_t kPathsMax = 8;
+
+/// Which links may carry a connection.
+enum class PolicyKind : std::uint8_t {
+  kLoadBalance = 0,  ///< all, each packet on the one that delivers soonest
+  kPreferred = 1,    ///< one until it fails, then every other
+  kExclusive = 2,    ///< one and no other
+  kRedundant = 3,    ///< all, small messages on two at once
+};
+
 /// A piece of a message. Offset and total are in every piece: any order, any size, any link.
 struct DataFrame {
   static constexpr std::size_t kHeadBytes = 24;  // frame head included
@@ -105,6 +116,10 @@ struct DataFrame {
   std::uint32_t total = 0;  // bytes of the whole message, at most kMessageBytesMax
   Direction direction = Direction::kRequest;
   std::uint8_t priority = 0;
+  /// In requests: how the replies are to travel. The link of kPreferred and kExclusive is that of the sender's path
+  /// `policy_path`.
+  PolicyKind policy = PolicyKind::kLoadBalance;
+  std::uint8_t policy_path = 0;
   ByteView piece;
 };
 

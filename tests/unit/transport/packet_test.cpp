@@ -78,6 +78,10 @@ TEST(PacketTest, GoldenFrames) {
             "09000000"
             "020a0000"
             "61626300");
+  data.direction = Direction::kRequest;
+  data.policy = PolicyKind::kExclusive;
+  data.policy_path = 3;
+  EXPECT_EQ(hex(bytes_of(data)).substr(40, 8), "010a0203");
   EXPECT_EQ(hex(bytes_of(sample_ack())),
             "02001800"
             "6400000000000000"

@@ -53,6 +53,15 @@ TEST(RttEstimatorTest, HeldBackAnswersDoNotCountAndOldMinimaAreForgotten) {
   EXPECT_EQ(rtt.minimum(), 500us);
 }
 
+TEST(RttEstimatorTest, OneAnswerThatIsSecondsLateDoesNotMakeThePathSlow) {
+  RttEstimator rtt;
+  for (int i = 0; i < 100; ++i) rtt.on_sample(50us, 0us, kStart);
+  rtt.on_sample(2500ms, 0us, kStart);
+  EXPECT_LT(rtt.probe_timeout(0), 15ms);
+  for (int i = 0; i < 100; ++i) rtt.on_sample(80ms, 0us, kStart);
+  EXPECT_GT(rtt.smoothed(), 70ms) << "but a slow path is learned";
+}
+
 TEST(RttEstimatorTest, ProbeTimeoutHasAFloorAndDoublesUpToItsCeiling) {
   RttEstimator rtt;
   for (int i = 0; i < 100; ++i) rtt.on_sample(50us, 0us, kStart);
@@ -115,18 +124,62 @@ TEST(LinkMonitorTest, ARefusalIsBelievedOnlyWhenProbesStayUnanswered) {
   LinkMonitor other = monitor;
   other.on_confirmed(kStart + 20ms, true);
   EXPECT_FALSE(other.is_dead(kStart + 30ms, kTimeout));
-  monitor.go_down();
+  monitor.go_down(kStart + 26ms);
   EXPECT_TRUE(monitor.was_refused());
 }
 
+/// Answers every 20 ms from `from` until it is up; how long that took.
+Duration time_to_return(LinkMonitor& monitor, Instant from, bool is_only = false) {
+  Instant now = from;
+  for (; now < from + 30s; now += monitor.probing_interval()) {
+    monitor.on_confirmed(now, is_only);
+    if (monitor.is_usable()) break;
+    EXPECT_EQ(monitor.state(), LinkState::kProbing);
+  }
+  return now - from;
+}
+
 TEST(LinkMonitorTest, ReturnsAtOnceIfItIsTheOnlyPathAndHesitantlyOtherwise) {
+  LinkMonitor monitor = monitor_that_is_up();
+  monitor.go_down(kStart + 1s);
+  LinkMonitor other = monitor;
+  EXPECT_EQ(time_to_return(other, kStart + 2s, true), 0ms);
+  EXPECT_EQ(time_to_return(monitor, kStart + 2s), LinkMonitor::kHoldFirst);
+  EXPECT_FALSE(monitor.is_settled(kStart + 2s + 699ms));
+  EXPECT_TRUE(monitor.is_settled(kStart + 2s + 700ms));
+}
+
+TEST(LinkMonitorTest, APathThatHasNotFailedNeedsNoProof) {
   LinkMonitor monitor(kTimes);
   monitor.on_confirmed(kStart, false);
-  monitor.on_confirmed(kStart + 20ms, false);
-  monitor.on_confirmed(kStart + 40ms, false);
+  EXPECT_TRUE(monitor.is_settled(kStart));
+  monitor.go_down(kStart + 1s);
+  monitor.forgive();
+  monitor.on_confirmed(kStart + 2s, false);
+  EXPECT_TRUE(monitor.is_settled(kStart + 2s)) << "the peer had been silent, not the path";
+}
+
+TEST(LinkMonitorTest, AnAnswerThatStaysAwayBeginsTheProofAnew) {
+  LinkMonitor monitor = monitor_that_is_up();
+  monitor.go_down(kStart + 1s);
+  for (int i = 0; i < 8; ++i) monitor.on_confirmed(kStart + 2s + i * 20ms, false);
+  monitor.on_confirmed(kStart + 2s + 250ms, false);
   EXPECT_EQ(monitor.state(), LinkState::kProbing);
-  monitor.on_confirmed(kStart + 60ms, false);
-  EXPECT_EQ(monitor.state(), LinkState::kUp);
+  EXPECT_EQ(time_to_return(monitor, kStart + 2s + 270ms), 180ms);
+}
+
+TEST(LinkMonitorTest, EveryFailureDoublesTheProofUntilQuietTimesHalveIt) {
+  LinkMonitor monitor = monitor_that_is_up();
+  Instant now = kStart;
+  for (Duration expected = LinkMonitor::kHoldFirst; expected < LinkMonitor::kHoldMax; expected *= 2) {
+    monitor.go_down(now += 100ms);
+    const Duration took = time_to_return(monitor, now);
+    EXPECT_GE(took, expected);
+    EXPECT_LE(took, expected + monitor.probing_interval());
+    now += took;
+  }
+  monitor.go_down(now += 70s);
+  EXPECT_EQ(time_to_return(monitor, now), LinkMonitor::kHoldFirst);
 }
 
 TEST(LinkMonitorTest, AStallOfOurOwnIsNobodysSilence) {
