@@ -85,7 +85,7 @@ class TwoNodesTest : public ::testing::Test, public Application {
       }
       bytes_received_ += message->body.size();
       ++requests_;
-      if (!is_answering_) return;
+      if (!is_answering_ || message->body.size() > answered_bytes_max_) return;
       static_cast<void>(network_->engine(node).send(message->peer, message->incarnation, message->connection, false, 0,
                                                     Buffer(std::size_t{1}), network_->now()));
     } else if (node == kA) {
@@ -110,6 +110,7 @@ class TwoNodesTest : public ::testing::Test, public Application {
   ConnectionId connection_;
   Incarnation incarnation_;
   bool is_answering_ = true;
+  std::size_t answered_bytes_max_ = std::size_t(-1);
   std::size_t calls_ = 0;
   std::size_t replies_ = 0;
   std::array<std::array<std::size_t, core::kPathsMax>, 2> data_frames_{};  // put on the cable, by node and link

@@ -33,7 +33,7 @@ struct Connection {
   std::optional<std::uint32_t> peer_end;  // messages in the peer's stream
   bool is_credit_due = false;
   bool is_in_notices = false;  // of its lane
-  bool is_held_back = false;  // requests wait until the peer has taken replies
+  bool is_held_back = false;   // requests wait until the peer has taken replies
 
   Turn turn = Turn::kNone;  // SendScheduler's
   Connection* next = nullptr;

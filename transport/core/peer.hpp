@@ -28,7 +28,7 @@ class Peer {
  public:
   static constexpr Duration kGreetingFirst = std::chrono::milliseconds(50);
   static constexpr Duration kGreetingMax = std::chrono::seconds(1);
-  static constexpr Duration kGreetingMaxUp = std::chrono::milliseconds(400);  // while other paths work
+  static constexpr Duration kGreetingMaxUp = std::chrono::milliseconds(400);   // while other paths work
   static constexpr Duration kGreetingProbing = std::chrono::milliseconds(20);  // a path that has begun to answer
   static constexpr Duration kGreetingGap = std::chrono::milliseconds(5);       // whatever asks for a hello
 

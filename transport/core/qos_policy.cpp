@@ -10,8 +10,8 @@ struct PolicyName {
 };
 
 constexpr PolicyName kPolicies[] = {
-    {"", PolicyKind::kLoadBalance},           {"loadbalance", PolicyKind::kLoadBalance},
-    {"redundant", PolicyKind::kRedundant},    {"preferred", PolicyKind::kPreferred},
+    {"", PolicyKind::kLoadBalance},        {"loadbalance", PolicyKind::kLoadBalance},
+    {"redundant", PolicyKind::kRedundant}, {"preferred", PolicyKind::kPreferred},
     {"exclusive", PolicyKind::kExclusive},
 };
 

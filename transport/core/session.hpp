@@ -172,10 +172,10 @@ class Session final : private FrameSink {
   unsigned acks_pending_ = 0;                          // bit set of acknowledgers_
   std::array<Path*, kLanes> last_path_{};              // of small messages
   Lane last_lane_ = 0;
-  std::uint64_t unsent_bytes_ = 0;     // in all connections
-  unsigned exclusive_links_ = 0;       // bit set: own exclusive connections have been opened
-  unsigned lost_links_ = 0;            // bit set: their calls have failed
-  std::size_t awaiting_ = 0;  // connections that await a reply
+  std::uint64_t unsent_bytes_ = 0;  // in all connections
+  unsigned exclusive_links_ = 0;    // bit set: own exclusive connections have been opened
+  unsigned lost_links_ = 0;         // bit set: their calls have failed
+  std::size_t awaiting_ = 0;        // connections that await a reply
   Instant active_until_{};
   bool has_heard_goodbye_ = false;
 };

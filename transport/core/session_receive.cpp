@@ -22,7 +22,8 @@ bool Session::on_packet(const wire::PacketHeader& header, ByteView payload, cons
   wire::FrameReader frames(payload);
   wire::FrameView frame;
   while (frames.next(frame)) {
-    if (!apply(frame, {header.path, arrival}, hold_back, now)) return false;  // Not acknowledged: it may be right later.
+    if (!apply(frame, {header.path, arrival}, hold_back, now))
+      return false;  // Not acknowledged: it may be right later.
   }
   if (!held_back_.empty()) deliver_held_back();
   acknowledger.on_received(header, payload.size(), hold_back, arrival.id, now);

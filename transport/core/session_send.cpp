@@ -206,8 +206,7 @@ void Session::write_notices(Path& path, Lane lane, MutableBytes packet, PacketCo
   noticed_ &= ~(Lanes{1} << lane);
 }
 
-bool Session::write_notice(Path& path, Lane lane, const Notice& notice, MutableBytes packet,
-                           PacketContents& contents) {
+bool Session::write_notice(Path& path, Lane lane, const Notice& notice, MutableBytes packet, PacketContents& contents) {
   Connection* connection = connections_.find(notice.connection, notice.is_own);
   if (connection == nullptr || lane_of(connection->policy) != lane) return true;
   if (packet.size() - contents.bytes < wire::CreditFrame::kFrameBytes + wire::CloseFrame::kFrameBytes) return false;
@@ -255,8 +254,7 @@ void Session::write_copies(Path& path, MutableBytes packet, PacketContents& cont
     SendQueue::Piece piece;
     const bool is_needed =
         connection != nullptr && connection->send.find_piece(copy.message, copy.offset, copy.length, piece);
-    const bool is_too_long =
-        copy.length > packet.size() - wire::PacketHeader::kBytes - wire::DataFrame::kHeadBytes;
+    const bool is_too_long = copy.length > packet.size() - wire::PacketHeader::kBytes - wire::DataFrame::kHeadBytes;
     if (is_needed && !is_too_long) {
       if (packet.size() - contents.bytes < wire::DataFrame::kHeadBytes + copy.length) return;
       path.sent.add_frame(put_data(path, *connection, piece, copy.length, packet, contents));
@@ -281,14 +279,15 @@ FrameRecord Session::put_data(const Path& path, const Connection& connection, co
   frame.piece = piece.bytes.first(bytes);
   contents.bytes += wire::put_frame(frame, packet.subspan(contents.bytes));
   contents.must_be_acked = true;
-  return {wire::FrameType::kData, connection.is_own, connection.id.value, piece.message, piece.offset,
-          static_cast<std::uint32_t>(bytes)};
+  return {wire::FrameType::kData, connection.is_own, connection.id.value,
+          piece.message,          piece.offset,      static_cast<std::uint32_t>(bytes)};
 }
 
 /// A path by which the peer knows the link; if it can be, the one that is being used.
 std::uint8_t Session::named_path(LinkId link, const Path& used) const {
   if (used.link == link) return used.id;
-  const auto found = std::find_if(paths_.begin(), paths_.end(), [link](const auto& path) { return path->link == link; });
+  const auto found =
+      std::find_if(paths_.begin(), paths_.end(), [link](const auto& path) { return path->link == link; });
   return found == paths_.end() ? used.id : (*found)->id;
 }
 

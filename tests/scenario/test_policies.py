@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does a path use the links that its policy names, and what does a program see when they fail?"""
+import json
+import time
+
+import pytest
+
+from harness import wait_until
+
+ERROR_WITHIN_S = 1.0
+
+
+@pytest.fixture
+def duo(make_lab):
+    """Two nodes, two links; b has a file, a has links to it by every policy."""
+    lab = make_lab("a", "b", links=2)
+    lab.exec("b", "head -c 3M /dev/urandom >/tmp/data", plain=True, check=True)
+    lab.exec("a", "mkdir -p /remote; for p in exclusive preferred; do for l in en0 en1; do "
+                  "ln -s /net/b~$p:$l /remote/$p-$l; done; done; ln -s /net/b~redundant /remote/redundant",
+             plain=True, check=True)
+    return lab
+
+
+def carried(lab, node):
+    """{link: bytes sent in sessions} on that node."""
+    shown = json.loads(lab.exec(node, ["qnet", "links", "--json"], plain=True, check=True).stdout)
+    return {path["link"]: path["bytes_sent"] for path in shown}
+
+
+def used(lab, node, action):
+    """{link: bytes} that `node` sends during the action."""
+    before = carried(lab, node)
+    action()
+    return {link: count - before[link] for link, count in carried(lab, node).items()}
+
+
+def test_a_symlink_with_a_policy_uses_its_link_in_both_directions(duo):
+    def copy(path):
+        duo.exec("a", f"cp {path}/tmp/data /tmp/copy && cp /tmp/copy {path}/tmp/back", check=True)
+
+    for policy in ("exclusive", "preferred"):
+        for link, other in (("en0", "en1"), ("en1", "en0")):
+            for node in ("a", "b"):
+                sent = used(duo, node, lambda where=f"/remote/{policy}-{link}": copy(where))
+                assert sent[link] > 3 << 20 and sent[other] < 1 << 16, (policy, link, node, sent)
+    copy("/remote/redundant")
+    assert duo.exec("b", "cmp /tmp/data /tmp/back", plain=True).status == 0
+
+
+def test_exclusive_is_enetdown_while_its_link_is_cut_and_works_again_after(duo):
+    started = duo.start("a", "exec 3</remote/exclusive-en1/tmp/data; while cat <&3 >/dev/null && "
+                             "cat /remote/exclusive-en1/etc/hostname >/dev/null; do :; done")
+    duo.exec("a", "cat /remote/exclusive-en1/tmp/data >/dev/null", check=True)
+    duo.link("a-b:en1", "cut")
+    cut_at = time.monotonic()
+    failed = started.wait(timeout=10)
+    assert time.monotonic() - cut_at < ERROR_WITHIN_S + 0.5
+    assert "Network is down" in failed.stderr
+    before = time.monotonic()
+    again = duo.exec("a", "cat /remote/exclusive-en1/tmp/data")
+    assert "Network is down" in again.stderr and time.monotonic() - before < 0.5, "at once, now that it is known"
+    assert duo.exec("a", "cmp /remote/exclusive-en0/tmp/data /remote/preferred-en1/tmp/data").status == 0
+    assert duo.states("a")["b"] == "up"
+    duo.link("a-b:en1", "heal")
+    wait_until(lambda: duo.exec("a", "cat /remote/exclusive-en1/etc/hostname").status == 0, 5, "en1 works again")
+
+
+def test_preferred_goes_on_when_its_link_is_cut_and_comes_back(duo):
+    duo.exec("a", "cat /remote/preferred-en1/tmp/data >/dev/null", check=True)
+    duo.link("a-b:en1", "cut")
+    sent = used(duo, "b", lambda: duo.exec("a", "cat /remote/preferred-en1/tmp/data >/dev/null", check=True))
+    assert sent["en0"] > 2 << 20
+    duo.link("a-b:en1", "heal")
+
+    def is_back():
+        sent = used(duo, "b", lambda: duo.exec("a", "cat /remote/preferred-en1/tmp/data >/dev/null", check=True))
+        return sent["en0"] < 1 << 20
+
+    wait_until(is_back, 5, "the preferred link is used again")
+
+
+def test_a_wrong_policy_is_einval_also_while_the_link_is_down(duo):
+    duo.link("a-b:en1", "cut")
+    said = duo.exec("a", "ls /net/b~exclusive:en7; ls /net/b~redundant:en0; ls /net/b~; ls /net/b~loadbalance:").stderr
+    assert said.count("Invalid argument") == 4, said
