@@ -49,31 +49,38 @@ PathSet paths_if(const Paths& paths, Condition&& condition) {
   return set;
 }
 
-bool is_up(const Path& path) {
-  return path.monitor.state() == LinkState::kUp;
-}
+struct Health {
+  PathSet up = 0;
+  PathSet usable = 0;
+  /// Those under suspicion only if there is no other.
+  PathSet best_of(PathSet set) const { return (set & up) != 0 ? set & up : set & usable; }
+};
 
-/// `set`, without those under suspicion if there are others.
-PathSet best_of(const Paths& paths, PathSet set) {
-  const PathSet up = set & paths_if(paths, is_up);
-  return up != 0 ? up : set;
+Health health_of(const Paths& paths) {
+  Health health;
+  for (const auto& path : paths) {
+    if (!path->monitor.is_usable()) continue;
+    health.usable |= set_of(*path);
+    if (path->monitor.state() == LinkState::kUp) health.up |= set_of(*path);
+  }
+  return health;
 }
 
 }  // namespace
 
 PathSet permitted_paths(const Paths& paths, const Policy& policy, Instant now) {
-  const PathSet usable = paths_if(paths, [](const Path& path) { return path.monitor.is_usable(); });
-  if (!policy.has_link()) return best_of(paths, usable);
-  const PathSet named = usable & paths_if(paths, [&policy](const Path& path) { return path.link == policy.link; });
-  if (policy.kind == PolicyKind::kExclusive) return best_of(paths, named);
+  const Health health = health_of(paths);
+  if (!policy.has_link()) return health.best_of(~PathSet{0});
+  const PathSet named = paths_if(paths, [&policy](const Path& path) { return path.link == policy.link; });
+  if (policy.kind == PolicyKind::kExclusive) return health.best_of(named);
 
   const PathSet good = named & paths_if(paths, [now](const Path& path) {
                          const bool is_doubtful = path.monitor.state() == LinkState::kSuspect;
                          return is_doubtful ? path.timeouts < kTimeoutsToLeave : path.monitor.is_settled(now);
                        });
   if (good != 0) return good;
-  const PathSet others = usable & ~named & paths_if(paths, is_up);
-  return others != 0 ? others : best_of(paths, usable);
+  const PathSet others = health.up & ~named;
+  return others != 0 ? others : health.best_of(~PathSet{0});
 }
 
 Path* choose_for_small(const Paths& paths, PathSet permitted, std::size_t bytes, const Path* last) {
@@ -93,11 +100,6 @@ Path* choose_for_small(const Paths& paths, PathSet permitted, std::size_t bytes,
 }
 
 PathChoice choose_for_bulk(const Paths& paths, PathSet permitted, std::size_t backlog_bytes) {
-  if (permitted == 0) return {};
-  if (std::has_single_bit(permitted)) {
-    Path* only = paths[static_cast<std::size_t>(std::countr_zero(permitted))].get();
-    return {only->may_send() ? only : nullptr, std::numeric_limits<std::size_t>::max()};
-  }
   const Path* quickest = nullptr;
   Path* best = nullptr;  // with room
   double quickest_end = std::numeric_limits<double>::max();

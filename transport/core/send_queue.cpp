@@ -7,7 +7,6 @@ void SendQueue::push(Buffer body, std::uint8_t priority) {
   Message& message = messages_.push_back({});
   message.size = static_cast<std::uint32_t>(body.size());
   held_bytes_ += message.size + kMessageOverheadBytes;
-  unsent_bytes_ += message.size;
   message.body = std::move(body);
   message.priority = priority;
 }
@@ -56,7 +55,6 @@ void SendQueue::on_sent(const Piece& piece, std::size_t bytes, SendCredit& sessi
     session.charge(message.size);
   }
   message.next_offset += count;
-  unsent_bytes_ -= count;
   if (message.next_offset == message.size) ++unsent_;
 }
 
@@ -119,12 +117,14 @@ bool SendQueue::find_piece(std::uint32_t message, std::uint32_t offset, std::uin
   return true;
 }
 
-void SendQueue::drop_unsent() {
+std::uint64_t SendQueue::drop_unsent() {
+  std::uint64_t dropped = 0;
   while (!messages_.empty() && !messages_.back().is_begun) {
     held_bytes_ -= messages_.back().size + kMessageOverheadBytes;
-    unsent_bytes_ -= messages_.back().size;
+    dropped += messages_.back().size;
     messages_.pop_back();
   }
+  return dropped;
 }
 
 }  // namespace qnet::core

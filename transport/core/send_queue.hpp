@@ -53,12 +53,10 @@ class SendQueue {
   bool empty() const { return messages_.empty(); }
   /// Of messages that are not acknowledged yet, kMessageOverheadBytes each included.
   std::uint64_t held_bytes() const { return held_bytes_; }
-  /// What was never sent.
-  std::uint64_t unsent_bytes() const { return unsent_bytes_; }
   /// Sequence number of the next message to be pushed.
   std::uint32_t next_message() const { return first_ + static_cast<std::uint32_t>(messages_.size()); }
-  /// Forgets what has not begun.
-  void drop_unsent();
+  /// Forgets what has not begun; returns how many bytes that was.
+  std::uint64_t drop_unsent();
 
  private:
   struct Message {
@@ -83,7 +81,6 @@ class SendQueue {
   std::uint32_t unsent_ = 0;       // index of the first message with bytes that were never sent
   std::uint32_t again_count_ = 0;  // messages with lost pieces
   std::uint64_t held_bytes_ = 0;
-  std::uint64_t unsent_bytes_ = 0;
   SendCredit credit_;
 };
 

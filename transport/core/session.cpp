@@ -45,6 +45,7 @@ Status Session::send(ConnectionId id, bool is_own, std::uint8_t priority, Buffer
     return {};  // Whoever asked has closed the connection; nobody reads the answer.
   }
   if (is_own && is_known_down(connection->policy, now)) return fail(ENETDOWN, "Session::send");
+  unsent_bytes_ += body.size();
   change_send(*connection, [&](SendQueue& queue) { queue.push(std::move(body), priority); });
   if (is_own) set_awaiting(*connection, true);
   scheduler_.enqueue(*connection);

@@ -135,14 +135,12 @@ class Session final : private FrameSink {
   std::uint8_t named_path(LinkId link, const Path& used) const;
   bool has_ack_due(Instant now, std::size_t path) const;
 
-  /// Keeps the sums up to date around a change of `connection.send`.
+  /// Keeps reply_bytes_ up to date around a change of `connection.send`.
   template <class Change>
   void change_send(Connection& connection, Change&& change) {
-    const std::uint64_t held_before = connection.send.held_bytes();
-    const std::uint64_t unsent_before = connection.send.unsent_bytes();
+    const std::uint64_t before = connection.send.held_bytes();
     change(connection.send);
-    if (!connection.is_own) reply_bytes_ += connection.send.held_bytes() - held_before;
-    unsent_bytes_ += connection.send.unsent_bytes() - unsent_before;
+    if (!connection.is_own) reply_bytes_ += connection.send.held_bytes() - before;
   }
   void on_timeout(Path& path, Instant now);
   template <class Condition>

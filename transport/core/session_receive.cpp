@@ -84,7 +84,9 @@ bool Session::apply_data(const wire::DataFrame& frame, const Arrival& arrival, I
     case ReceiveQueue::Verdict::kNew:
       break;
   }
-  if (!connection->is_own) follow_policy(*connection, frame, arrival);
+  if (!connection->is_own && (frame.policy != PolicyKind::kLoadBalance || connection->policy != Policy{})) {
+    follow_policy(*connection, frame, arrival);
+  }
   active_until_ = now + kActiveAfter;
   deliver(*connection);
   return true;
@@ -144,7 +146,7 @@ void Session::finish_theirs(Connection& connection) {
   if (connection.is_closed || !connection.has_received_all()) return;
   if (connection.receive.next_message() != 0) context_.emit(ConnectionClosed{terms_.peer, connection.id});
   // What has begun must end, because it was charged to the peer's credit; the rest has no reader.
-  change_send(connection, [](SendQueue& queue) { queue.drop_unsent(); });
+  change_send(connection, [this](SendQueue& queue) { unsent_bytes_ -= queue.drop_unsent(); });
   connection.is_closed = true;
   connection.is_close_due = true;
   notice(connection);

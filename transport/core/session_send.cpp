@@ -63,27 +63,28 @@ std::optional<Transmit> Session::send_lane(Lane lane, MutableBytes staging, Inst
   const Policy policy = policy_of(lane);
   const PathSet permitted = permitted_paths(paths_, policy, now);
   if (permitted == 0) return std::nullopt;
+  Load load{.kind = Load::Kind::kLane, .lane = lane};
+  const bool has_choice = !std::has_single_bit(permitted);
+  Path& first = *paths_[static_cast<std::size_t>(std::countr_zero(permitted))];
+  if (!has_choice && first.may_send()) return send_batch(first, load, staging, now);
+
   SendQueue::Piece piece;
   const bool has_piece = scheduler_.next(lane, send_credit_, piece) != nullptr;
   if (!has_piece && (noticed_ >> lane & 1) == 0 && (lane != 0 || !is_session_credit_due_)) return std::nullopt;
-
-  Load load{.kind = Load::Kind::kLane, .lane = lane};
-  const bool is_small = !has_piece || piece.total <= SendScheduler::kUrgentBytesMax;
-  const PathChoice bulk =
-      is_small && !std::has_single_bit(permitted)
-          ? PathChoice{}
-          : choose_for_bulk(paths_, permitted, std::max<std::size_t>(unsent_bytes_, piece.bytes.size()));
-  Path* path = bulk.path;
-  load.bytes_max = bulk.bytes_max;
-  if (path == nullptr && is_small) {
-    path = choose_for_small(paths_, permitted, piece.bytes.size(), last_path_[lane]);
-    if (path == nullptr) return std::nullopt;
-    last_path_[lane] = path;
-    load.is_small_only = true;
-    load.bytes_max = std::size_t(-1);
-    if (policy.kind == PolicyKind::kRedundant) load.second = choose_second(paths_, permitted, *path);
+  if (has_piece && piece.total > SendScheduler::kUrgentBytesMax) {
+    if (!has_choice) return std::nullopt;
+    const PathChoice choice =
+        choose_for_bulk(paths_, permitted, std::max<std::size_t>(unsent_bytes_, piece.bytes.size()));
+    if (choice.path == nullptr) return std::nullopt;
+    load.bytes_max = choice.bytes_max;
+    return send_batch(*choice.path, load, staging, now);
   }
-  return path == nullptr ? std::nullopt : send_batch(*path, load, staging, now);
+  Path* path = choose_for_small(paths_, permitted, piece.bytes.size(), last_path_[lane]);
+  if (path == nullptr) return std::nullopt;
+  last_path_[lane] = path;
+  load.is_small_only = true;
+  if (policy.kind == PolicyKind::kRedundant) load.second = choose_second(paths_, permitted, *path);
+  return send_batch(*path, load, staging, now);
 }
 
 std::optional<Transmit> Session::send_copies(MutableBytes staging, Instant now) {
@@ -241,8 +242,9 @@ void Session::write_data(Path& path, const Load& load, MutableBytes packet, Pack
     const FrameRecord record = put_data(path, *connection, piece, bytes, packet, contents);
     path.sent.add_frame(record);
     if (load.second != nullptr && load.second->copies.size() < Path::kCopiesMax) load.second->copies.push_back(record);
-    if (!piece.is_first_time) ++context_.statistics.frames_retransmitted;
-    change_send(*connection, [&](SendQueue& queue) { queue.on_sent(piece, bytes, send_credit_); });
+    if (piece.is_first_time) unsent_bytes_ -= bytes;
+    else ++context_.statistics.frames_retransmitted;
+    connection->send.on_sent(piece, bytes, send_credit_);
     scheduler_.on_sent(*connection, bytes);
   }
 }
