@@ -18,6 +18,7 @@
 #include "agent/barriers.hpp"
 #include "agent/completion_queue.hpp"
 #include "agent/config.hpp"
+#include "agent/entered_directories.hpp"
 #include "agent/first_look.hpp"
 #include "agent/handle_keeper.hpp"
 #include "agent/kernel_files.hpp"
@@ -87,6 +88,7 @@ class Agent {
   Barriers barriers_;
   NetRoot net_root_;
   LocalHandles handles_;
+  EnteredDirectories entered_;
   std::unique_ptr<exec::Executor> executor_;  // gone first: no completion comes any more
   NodeCalls calls_;
   OwnerService owner_;

@@ -35,12 +35,14 @@ std::uint32_t microseconds(Duration time) {
 }  // namespace
 
 OwnAnswers::OwnAnswers(const PeerTable& nodes, const core::Engine& engine, const LinkPump& pump, LocalHandles& handles,
-                       ShadowService& shadows, KernelFiles& kernel_files, std::function<std::string()> statistics)
+                       ShadowService& shadows, EnteredDirectories& entered, KernelFiles& kernel_files,
+                       std::function<std::string()> statistics)
     : nodes_(nodes),
       engine_(engine),
       pump_(pump),
       handles_(handles),
       shadows_(shadows),
+      entered_(entered),
       kernel_files_(kernel_files),
       statistics_(std::move(statistics)) {}
 
@@ -49,7 +51,7 @@ void OwnAnswers::answer(LocalSession& session, LocalRequest request) {
     case wire::Opcode::kAdoptHandle:
       return adopt_handle(session, request);
     case wire::Opcode::kEnterDirectory:
-      return enter_directory(session, request);
+      return enter_directory(session, std::move(request));
     case wire::Opcode::kGetKernelDescriptor:
       return give_kernel_descriptor(session, std::move(request));
     case wire::Opcode::kListNodes:
@@ -70,10 +72,11 @@ Result<HandleKey> OwnAnswers::shown_handle(const LocalSession& session, const Lo
   const HandleKey key{*node, HandleId{request.header.handle}};
   const LocalHandle* handle = handles_.find(key);
   if (handle == nullptr) return fail(ESTALE, "no such handle");
-  if (!request.descriptor || !LocalHandles::is_end_of(*handle, request.descriptor.get())) {
-    return fail(EACCES, "not shown");
-  }
-  return key;
+  const int shown = request.descriptor.get();
+  if (LocalHandles::is_end_of(*handle, shown)) return key;
+  const bool is_adopting = request.header.opcode == static_cast<std::uint16_t>(wire::Opcode::kAdoptHandle);
+  if (is_adopting && entered_.is_shadow_of(key, shown)) return key;
+  return fail(EACCES, "not shown");
 }
 
 void OwnAnswers::adopt_handle(LocalSession& session, const LocalRequest& request) {
@@ -89,21 +92,27 @@ void OwnAnswers::give_kernel_descriptor(LocalSession& session, LocalRequest requ
   kernel_files_.give(session, *key, std::move(request));
 }
 
-void OwnAnswers::enter_directory(LocalSession& session, const LocalRequest& request) {
+void OwnAnswers::enter_directory(LocalSession& session, LocalRequest request) {
   const auto enter = wire::decode<wire::EnterDirectoryRequest>(request.body.view());
   if (!enter) return session.reply(failed(EPROTO));
-  const std::string path(enter->path);
-  if (std::optional<UniqueFd> directory = shadows_.find(path)) return session.reply({}, std::move(*directory));
-  const std::uint64_t number = entering_.insert({&session, path});
+  Entering entering{.session = &session, .key = {}, .end = {}};
+  if (request.header.handle != 0) {
+    const Result<HandleKey> key = shown_handle(session, request);
+    if (!key) return session.reply(failed(key.error().code));
+    entering.key = *key;
+    entering.end = std::move(request.descriptor);
+  }
+  const std::uint64_t number = entering_.insert(std::move(entering));
   if (number == 0) return session.reply(failed(EAGAIN));
-  shadows_.make(path, number | kTokenBit);
+  shadows_.make(std::string(enter->path), HandleId{request.header.handle}, number | kTokenBit);
 }
 
 void OwnAnswers::on_completion(CompletionQueue::Completion completion) {
-  const std::optional<Entering> entering = entering_.take(completion.token & ~kTokenBit);
-  if (!entering) return;
-  if (completion.descriptor) shadows_.remember(entering->path, completion.descriptor);
-  if (entering->session == nullptr) return;
+  std::optional<Entering> entering = entering_.take(completion.token & ~kTokenBit);
+  if (!entering || entering->session == nullptr) return;
+  if (completion.descriptor && entering->end) {
+    entered_.keep(entering->key, std::move(entering->end), completion.descriptor.get());
+  }
   entering->session->reply(failed(completion.reply.error), std::move(completion.descriptor));
 }
 

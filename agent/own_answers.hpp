@@ -9,6 +9,7 @@
 #include <functional>
 #include <string>
 
+#include "agent/entered_directories.hpp"
 #include "agent/kernel_files.hpp"
 #include "agent/link_pump.hpp"
 #include "agent/local_session.hpp"
@@ -25,7 +26,8 @@ class OwnAnswers {
 
   /// `statistics` gives the JSON text of `qnet stats`.
   OwnAnswers(const PeerTable& nodes, const core::Engine& engine, const LinkPump& pump, LocalHandles& handles,
-             ShadowService& shadows, KernelFiles& kernel_files, std::function<std::string()> statistics);
+             ShadowService& shadows, EnteredDirectories& entered, KernelFiles& kernel_files,
+             std::function<std::string()> statistics);
 
   /// The request's opcode is one that where_executed() calls kAgent.
   void answer(LocalSession& session, LocalRequest request);
@@ -38,7 +40,7 @@ class OwnAnswers {
   Result<HandleKey> shown_handle(const LocalSession& session, const LocalRequest& request) const;
   void adopt_handle(LocalSession& session, const LocalRequest& request);
   void give_kernel_descriptor(LocalSession& session, LocalRequest request);
-  void enter_directory(LocalSession& session, const LocalRequest& request);
+  void enter_directory(LocalSession& session, LocalRequest request);
   void list_nodes(LocalSession& session);
   void list_links(LocalSession& session);
 
@@ -47,11 +49,13 @@ class OwnAnswers {
   const LinkPump& pump_;
   LocalHandles& handles_;
   ShadowService& shadows_;
+  EnteredDirectories& entered_;
   KernelFiles& kernel_files_;
   const std::function<std::string()> statistics_;
   struct Entering {
     LocalSession* session = nullptr;  // null: closed meanwhile
-    std::string path;
+    HandleKey key;
+    UniqueFd end;  // of the handle; none for the list of nodes
   };
   RequestTable<Entering> entering_;  // at most one per session
 };

@@ -84,10 +84,10 @@ ShadowDirectory::~ShadowDirectory() {
   rmdir(own_directory_.c_str());
 }
 
-Result<UniqueFd> ShadowDirectory::enter(std::string_view path) {
+Result<UniqueFd> ShadowDirectory::enter(std::string_view path, HandleId handle) {
   Result<std::vector<std::string>> names = split(path);
   if (!names) return fail(names.error());
-  names->insert(names->begin(), std::to_string(next_++));
+  names->insert(names->begin(), std::to_string(handle.value));
 
   UniqueFd deepest(fcntl(base_.get(), F_DUPFD_CLOEXEC, 0));
   if (!deepest) return fail_errno("dup");

@@ -5,15 +5,17 @@
 // A deleted directory whose path ends with the virtual one: stray relative names find nothing (ENOENT) instead of some
 // local file, nothing can be created in it, and /proc/self/cwd tells every later program where it is.
 //
-//   <socket>.d/.qnet-cwd/<number>/net/b/etc (deleted)
+//   <socket>.d/.qnet-cwd/<handle>/net/b/etc (deleted)
+//
+// <handle> is the owner's open directory (entered_directories.hpp), 0 for the list of nodes, which needs none.
 //
 // Threads:  the strand.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "transport/base/ids.hpp"
 #include "transport/base/result.hpp"
 #include "transport/base/unique_fd.hpp"
 
@@ -30,7 +32,7 @@ class ShadowDirectory {
 
   /// An O_PATH descriptor of such a directory. `path` is virtual, absolute and without "." and ".." (EINVAL).
   /// ENAMETOOLONG for a component above 255 bytes.
-  Result<UniqueFd> enter(std::string_view path);
+  Result<UniqueFd> enter(std::string_view path, HandleId handle);
 
  private:
   ShadowDirectory(std::string own_directory, std::string base_path, UniqueFd base)
@@ -39,7 +41,6 @@ class ShadowDirectory {
   std::string own_directory_;
   std::string base_path_;
   UniqueFd base_;
-  std::uint64_t next_ = 1;
 };
 
 }  // namespace qnet::agent

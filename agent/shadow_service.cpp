@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/shadow_service.hpp"
 
-#include <fcntl.h>
-
-#include <algorithm>
-
 #include "agent/blocked_signals.hpp"
 
 namespace qnet::agent {
@@ -20,28 +16,12 @@ ShadowService::~ShadowService() {
   thread_.join();
 }
 
-std::optional<UniqueFd> ShadowService::find(const std::string& path) {
-  const auto found = std::ranges::find(cached_, path, &Cached::path);
-  if (found == cached_.end()) return std::nullopt;
-  cached_.splice(cached_.begin(), cached_, found);
-  UniqueFd copy(fcntl(found->directory.get(), F_DUPFD_CLOEXEC, 0));
-  if (!copy) return std::nullopt;
-  return copy;
-}
-
-void ShadowService::make(std::string path, std::uint64_t token) {
+void ShadowService::make(std::string path, HandleId handle, std::uint64_t token) {
   {
     const std::lock_guard lock(mutex_);
-    jobs_.push_back({std::move(path), token});
+    jobs_.push_back({std::move(path), handle, token});
   }
   has_jobs_.notify_one();
-}
-
-void ShadowService::remember(const std::string& path, const UniqueFd& directory) {
-  UniqueFd copy(fcntl(directory.get(), F_DUPFD_CLOEXEC, 0));
-  if (!copy) return;
-  cached_.push_front({path, std::move(copy)});
-  if (cached_.size() > kCachedMax) cached_.pop_back();
 }
 
 void ShadowService::run(std::stop_token stop) {
@@ -53,7 +33,7 @@ void ShadowService::run(std::stop_token stop) {
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    Result<UniqueFd> made = shadows_.enter(job.path);
+    Result<UniqueFd> made = shadows_.enter(job.path, job.handle);
     if (made) completions_.push(job.token, {}, std::move(*made));
     else completions_.push(job.token, {.error = made.error().code, .body = {}});
   }

@@ -15,6 +15,7 @@
 #include "preload/remote_call.hpp"
 #include "preload/remote_program.hpp"
 #include "preload/working_directory.hpp"
+#include "transport/base/net_path.hpp"
 
 extern "C" [[noreturn]] void __chk_fail();
 
@@ -23,8 +24,15 @@ namespace {
 
 using wire::Opcode;
 
-/// A path on a node that has been found to be a directory: a descriptor that works as a working directory there.
-Result<int> open_shadow(std::string_view target, std::string_view path_on_node, client::Exchange& exchange) {
+/// A directory on a node, as the owner has it open and calls it.
+struct Directory {
+  std::string_view target, path;
+  HandleId handle;  ///< none: the list of nodes
+  int fd = -1;      ///< of the handle
+};
+
+/// A descriptor that works as a working directory there.
+Result<int> open_shadow(const Directory& directory, client::Exchange& exchange) {
   char text[Routed::kTextBytes];
   std::size_t size = 0;
   const auto put = [&](std::string_view part) {
@@ -33,22 +41,24 @@ Result<int> open_shadow(std::string_view target, std::string_view path_on_node, 
     size += part.size();
   };
   put(state().prefix);
-  if (!target.empty()) {
+  if (!directory.target.empty()) {
     put("/");
-    put(target);
+    put(directory.target);
   }
-  if (path_on_node != "/") put(path_on_node);
+  if (directory.path != "/") put(directory.path);
   client::CallOptions options;
+  options.send_fd = directory.fd;
   const wire::EnterDirectoryRequest request{{text, size}};
+  const client::Place place{directory.target, directory.handle, {}};
   const auto entered =
-      client::call<wire::EnterDirectoryReply>(Opcode::kEnterDirectory, client::Place{}, request, exchange, options);
+      client::call<wire::EnterDirectoryReply>(Opcode::kEnterDirectory, place, request, exchange, options);
   if (!entered) return fail(entered.error());
   if (exchange.received_fd < 0) return fail(EIO, "chdir: no descriptor");
   return exchange.received_fd;
 }
 
-Result<int> enter(std::string_view target, std::string_view path_on_node, client::Exchange& exchange) {
-  const Result<int> shadow = open_shadow(target, path_on_node, exchange);
+Result<int> enter(const Directory& directory, client::Exchange& exchange) {
+  const Result<int> shadow = open_shadow(directory, exchange);
   if (!shadow) return shadow;
   const long moved = raw_syscall(SYS_fchdir, *shadow);
   raw_syscall(SYS_close, *shadow);
@@ -57,15 +67,49 @@ Result<int> enter(std::string_view target, std::string_view path_on_node, client
   return 0;
 }
 
-/// `use` is enter() or open_shadow(); the caller may search the directory.
+/// The name of the directory at `place`, which the caller may search, in `text` of kPathBytesMax.
+Result<std::string_view> resolve_directory(const client::Place& place, int prove_fd, client::Exchange& exchange,
+                                           char* text) {
+  client::CallOptions options;
+  options.prove_fd = prove_fd;
+  const wire::ResolvePathRequest request{wire::kResolveDirectory | wire::kResolveSearch, place.path};
+  const auto resolved = client::call<wire::ResolvePathReply>(Opcode::kResolvePath, place, request, exchange, options);
+  if (!resolved) return fail(resolved.error());
+  return std::string_view(text, resolved->path.copy(text, wire::kPathBytesMax));
+}
+
+/// `use` is enter() or open_shadow().
+template <class Use>
+Result<int> with_open_directory(Directory directory, client::Exchange& exchange, Use&& use) {
+  char text[wire::kPathBytesMax];
+  const client::Place place{directory.target, directory.handle, {}};
+  const Result<std::string_view> path = resolve_directory(place, directory.fd, exchange, text);
+  if (!path) return fail(path.error());
+  directory.path = *path;
+  return use(directory, exchange);
+}
+
 template <class Use>
 Result<int> with_directory(const Routed& routed, client::Exchange& exchange, Use&& use) {
-  const wire::ResolvePathRequest request{wire::kResolveDirectory | wire::kResolveSearch, routed.place.path};
-  const auto resolved = ask_path<wire::ResolvePathReply>(routed, Opcode::kResolvePath, request, exchange);
-  if (!resolved) return fail(resolved.error());
-  char path[wire::kPathBytesMax + 1];
-  const std::size_t size = resolved->path.copy(path, sizeof path);
-  return use(routed.place.target, std::string_view(path, size), exchange);
+  const client::Place& place = routed.place;
+  if (place.target.empty()) {
+    char text[wire::kPathBytesMax];
+    const Result<std::string_view> path = resolve_directory(place, routed.prove_fd, exchange, text);
+    if (!path) return fail(path.error());
+    return use(Directory{.target = {}, .path = *path, .handle = {}}, exchange);
+  }
+  const bool is_open = !place.handle.is_none() && place.path.empty();
+  if (is_open) return with_open_directory({place.target, {}, place.handle, routed.prove_fd}, exchange, use);
+  wire::OpenRequest request;
+  request.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  request.path = place.path;
+  const auto opened = ask_path<wire::OpenReply>(routed, Opcode::kOpen, request, exchange);
+  if (!opened) return fail(opened.error());
+  const int fd = exchange.received_fd;
+  if (fd < 0) return fail(EIO, "chdir: no descriptor");
+  const Result<int> used = with_open_directory({place.target, {}, HandleId{opened->handle}, fd}, exchange, use);
+  raw_syscall(SYS_close, fd);
+  return used;
 }
 
 Result<int> enter_routed(const Routed& routed, client::Exchange& exchange) {
@@ -204,9 +248,40 @@ bool is_local_here() {
   return !is_started() || state().working_directory.load(std::memory_order_relaxed) == WorkingDirectory::kLocal;
 }
 
+/// What the working directory is called now, for the application; as long as its owner does not answer, what it was
+/// called when it was entered. Nothing if it is local. Errors: ENOENT when it has been removed.
+Result<std::string_view> name_of_working_directory(char* text) {
+  struct Work {
+    char here[4096];
+    client::Exchange exchange;
+  };
+  const Scratch<Work> work;
+  if (!work) return fail(ENOMEM, "getcwd");
+  HandleId handle;
+  const std::string_view here = real_working_directory(work->here, handle);
+  if (here.empty()) return here;
+  const std::string_view target = parse_net_path(here, state().prefix).target;
+  if (!handle.is_none()) {
+    client::CallOptions options;
+    options.prove_fd = client::kProveByWorkingDirectory;
+    const auto found = client::call<wire::ResolvePathReply>(Opcode::kResolvePath, client::Place{target, handle, {}},
+                                                            wire::ResolvePathRequest{wire::kResolveLinked, {}},
+                                                            work->exchange, options);
+    if (found) return name_of(target, found->path, text);
+    if (found.error().code == ENOENT) return fail(ENOENT, "getcwd");
+  }
+  const std::string_view visible = visible_path(here, text);
+  return std::string_view(text, visible.data() == text ? visible.size() : visible.copy(text, visible.size()));
+}
+
 __attribute__((noinline)) char* virtual_getcwd(char* buffer, std::size_t room) {
   char text[4096];
-  const std::string_view here = virtual_working_directory(text);
+  const Result<std::string_view> name = name_of_working_directory(text);
+  if (!name) {
+    errno = name.error().code;
+    return nullptr;
+  }
+  const std::string_view here = *name;
   if (here.empty()) return libc().getcwd(buffer, room);
   if (buffer != nullptr && room == 0) {
     errno = EINVAL;

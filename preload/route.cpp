@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <charconv>
 #include <cstring>
 
 #include "transport/base/link_walk.hpp"
@@ -67,6 +68,10 @@ void refuse(Routed& routed, int error) {
 /// A remote descriptor and a path relative to it; "" is the open thing itself.
 void route_from_descriptor(const RemoteFd& found, std::string_view relative, Routed& routed);
 
+/// A path relative to the working directory, if that is remote; else nothing. `text` needs 4096 bytes, which may be
+/// routed.text if `relative` is elsewhere.
+void route_from_working_directory(std::string_view relative, char* text, Routed& routed);
+
 void route_absolute(std::string_view path, LastLink last, Routed& routed);
 
 /// An absolute path that is below the prefix and stays valid as long as `routed`.
@@ -83,6 +88,7 @@ void route_net_path(const NetPath& parsed, Routed& routed) {
   if (parsed.rest.size() > wire::kPathBytesMax) return refuse(routed, ENAMETOOLONG);
   routed.is_remote = true;
   routed.prove_fd = -1;
+  routed.is_from_working_directory = false;
   routed.place = {};
   routed.place.target = parsed.target;
   routed.place.path = parsed.kind == NetPathKind::kNode ? parsed.rest : parsed.must_be_directory ? "/" : "";
@@ -152,15 +158,10 @@ void route_absolute(std::string_view path, LastLink last, Routed& routed) {
   if (!take_own_proc(below) || !take_prefix(below, "cwd")) return;
   if (!below.empty() && below.front() != '/') return;
   if (below.empty() && last == LastLink::kKeep) return;
-  const Scratch<std::array<char, 4096>> directory;
-  const std::string_view here = directory ? real_working_directory(directory->data()) : std::string_view();
-  if (here.empty()) return;
-  if (here.size() + below.size() >= Routed::kTextBytes) return refuse(routed, ENAMETOOLONG);
-  std::memmove(routed.text + here.size(), below.data(), below.size());
-  std::memcpy(routed.text, here.data(), here.size());
-  const std::string_view joined(routed.text, here.size() + below.size());
-  routed.text[joined.size()] = '\0';
-  route_net_path(parse_net_path(joined, state().prefix), routed);
+  const std::size_t name = below.find_first_not_of('/');
+  const Scratch<std::array<char, 4096>> text;
+  if (!text) return refuse(routed, ENOMEM);
+  route_from_working_directory(name == std::string_view::npos ? "." : below.substr(name), text->data(), routed);
 }
 
 /// `directory` + '/' + `relative`, below the prefix, in routed.text, where one of them may be already.
@@ -189,6 +190,24 @@ void route_from_descriptor(const RemoteFd& found, std::string_view relative, Rou
   routed.place.handle = found.handle;
   routed.place.path = relative;
   routed.prove_fd = found.fd;
+  routed.is_from_working_directory = false;
+}
+
+void route_from_working_directory(std::string_view relative, char* text, Routed& routed) {
+  HandleId handle;
+  const std::string_view here = real_working_directory(text, handle);
+  if (here.empty()) return;
+  if (relative.empty()) return refuse(routed, ENOENT);
+  if (handle.is_none()) return route_joined(here, relative, routed);
+  if (relative.size() > wire::kPathBytesMax) return refuse(routed, ENAMETOOLONG);
+  const std::string_view target = parse_net_path(here, state().prefix).target;
+  if (target.size() > kTargetBytesMax) return refuse(routed, EINVAL);
+  routed.error = 0;
+  routed.is_remote = true;
+  std::memcpy(routed.target, target.data(), target.size());
+  routed.place = {{routed.target, target.size()}, handle, relative};
+  routed.prove_fd = client::kProveByWorkingDirectory;
+  routed.is_from_working_directory = true;
 }
 
 }  // namespace
@@ -196,6 +215,7 @@ void route_from_descriptor(const RemoteFd& found, std::string_view relative, Rou
 void route(int dirfd, const char* path, Routed& routed, LastLink last) {
   routed.is_remote = false;
   routed.error = 0;
+  routed.is_from_working_directory = false;
   routed.dirfd = dirfd;
   routed.path = path;
   if (path == nullptr || !is_started()) return;
@@ -207,9 +227,17 @@ void route(int dirfd, const char* path, Routed& routed, LastLink last) {
     return path[0] == '\0' ? refuse(routed, ENOENT) : route_from_descriptor(found, path, routed);
   }
   if (state().working_directory.load(std::memory_order_relaxed) == WorkingDirectory::kLocal) return;
-  const std::string_view here = real_working_directory(routed.text);
-  if (here.empty()) return;
-  return path[0] == '\0' ? refuse(routed, ENOENT) : route_joined(here, path, routed);
+  route_from_working_directory(path, routed.text, routed);
+}
+
+bool reroute_by_name(Routed& routed) {
+  if (!routed.is_from_working_directory) return false;
+  const Scratch<std::array<char, 4096>> text;
+  HandleId handle;
+  const std::string_view here = text ? real_working_directory(text->data(), handle) : std::string_view();
+  if (here.empty()) return false;
+  route_joined(here, routed.place.path, routed);
+  return true;
 }
 
 bool is_local_text(const char* path) {
@@ -281,7 +309,8 @@ void follow_redirect(const wire::RedirectReply& redirect, int& hops, Routed& rou
   route_absolute(whole, LastLink::kFollow, routed);
 }
 
-std::string_view real_working_directory(char* text) {
+std::string_view real_working_directory(char* text, HandleId& handle) {
+  handle = {};
   if (state().working_directory.load(std::memory_order_relaxed) == WorkingDirectory::kLocal) return {};
   if (!is_started()) return {};
   constexpr std::string_view kDeleted = " (deleted)";
@@ -297,7 +326,8 @@ std::string_view real_working_directory(char* text) {
   if (is_virtual) {
     path.remove_suffix(kDeleted.size());
     path.remove_prefix(mark + wire::kWorkingDirectoryMark.size());
-    static_cast<void>(take_number(path));
+    const auto [end, error] = std::from_chars(path.data(), path.data() + path.size(), handle.value);
+    path.remove_prefix(static_cast<std::size_t>(end - path.data()));
     is_virtual = parse_net_path(path, state().prefix).kind != NetPathKind::kLocal;
   }
   state().working_directory.store(is_virtual ? WorkingDirectory::kVirtual : WorkingDirectory::kLocal,
@@ -306,7 +336,8 @@ std::string_view real_working_directory(char* text) {
 }
 
 std::string_view virtual_working_directory(char* text) {
-  const std::string_view here = real_working_directory(text);
+  HandleId handle;
+  const std::string_view here = real_working_directory(text, handle);
   if (here.empty()) return here;
   return visible_path(here, text);
 }

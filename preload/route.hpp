@@ -40,11 +40,12 @@ struct Routed {
   static constexpr std::size_t kTextBytes = 4096 + 256;
 
   bool is_remote = false;
-  client::Place place;    ///< remote: points into `text` or into the caller's path
-  int prove_fd = -1;      ///< remote and relative to a handle: the descriptor that shows that we hold it
-  int dirfd = -1;         ///< local: what to hand to the kernel
-  const char* path = "";  ///< local
-  int error = 0;          ///< the path cannot be used at all: ENAMETOOLONG, ENOENT, ESTALE …
+  client::Place place;                     ///< remote: points into `text` or into the caller's path
+  int prove_fd = -1;                       ///< remote and relative to a handle: CallOptions::prove_fd
+  bool is_from_working_directory = false;  ///< remote and relative to the handle of the working directory
+  int dirfd = -1;                          ///< local: what to hand to the kernel
+  const char* path = "";                   ///< local
+  int error = 0;                           ///< the path cannot be used at all: ENAMETOOLONG, ENOENT, ESTALE …
   char text[kTextBytes];
   char target[kTargetBytesMax + 2];  ///< copy of the handle's target when relative to a remote descriptor
 };
@@ -69,14 +70,18 @@ inline bool may_be_symlink(int error) {
   return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EXDEV || error == ENXIO || error == EACCES;
 }
 
+/// After ESTALE: an agent was restarted, and the working directory has only its name left. If `routed` began there, it
+/// becomes the absolute path. False: it did not.
+bool reroute_by_name(Routed& routed);
+
 /// After kRedirected: `routed` becomes the place to go on. After too many routed.error is ELOOP.
 void follow_redirect(const wire::RedirectReply& redirect, int& hops, Routed& routed);
 
 /// The virtual working directory ("/net/b/etc", as getcwd must tell it, QNET_MAP turned back), or nothing if it is
 /// local. `text` needs 4096 bytes.
 std::string_view virtual_working_directory(char* text);
-/// The same as the agent knows it, below the prefix.
-std::string_view real_working_directory(char* text);
+/// The same as the agent knows it, below the prefix, and the owner's directory; none for the list of nodes.
+std::string_view real_working_directory(char* text, HandleId& handle);
 /// chdir, fchdir: the kernel's working directory has changed.
 void forget_working_directory();
 /// The name that the application should see for a virtual path: QNET_MAP turned back. `text` needs 4096 bytes; a path
@@ -145,6 +150,7 @@ __attribute__((noinline)) Value by_routed_path(int dirfd, const char* path, Last
     }
     const auto result = remote(static_cast<const Routed&>(routed), work->exchange);
     if (is_logged(LogLevel::kDebug)) log_remote(routed.place, result ? 0 : result.error().code);
+    if (!result && result.error().code == ESTALE && reroute_by_name(routed)) continue;
     if (result || result.error().code != client::kRedirected) return finish_remote<Value>(result);
     follow_redirect(work->exchange.redirect, hops, routed);
   }

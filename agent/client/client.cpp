@@ -82,9 +82,7 @@ Result<IncomingReply> exchange_once(Lease& lease, Opcode opcode, OutgoingRequest
   return reply;
 }
 
-/// Shows the agent the descriptor of a handle that another connection opened.
-Status adopt(Lease& lease, std::string_view target, HandleId handle, int fd) {
-  if (handle.is_none() || fd < 0) return {};
+Status send_adopt(Lease& lease, std::string_view target, HandleId handle, int fd) {
   OutgoingRequest request;
   request.header.handle = handle.value;
   request.target = target;
@@ -97,6 +95,17 @@ Status adopt(Lease& lease, std::string_view target, HandleId handle, int fd) {
   if (!reply) return fail(was_delivered ? reply.error().code : ENONET, "adopt");
   if (reply->header.error != 0) return fail(wire::errno_from_wire(reply->header.error), "adopt");
   return {};
+}
+
+/// Shows the agent the descriptor of a handle that another connection opened.
+Status adopt(Lease& lease, std::string_view target, HandleId handle, int fd) {
+  if (handle.is_none()) return {};
+  if (fd != kProveByWorkingDirectory) return fd < 0 ? Status() : send_adopt(lease, target, handle, fd);
+  const long here = raw_syscall(SYS_openat, AT_FDCWD, ".", O_PATH | O_CLOEXEC);
+  if (here < 0) return fail(static_cast<int>(-here), "adopt");
+  const Status adopted = send_adopt(lease, target, handle, static_cast<int>(here));
+  raw_syscall(SYS_close, here);
+  return adopted;
 }
 
 Result<ByteView> finish(const IncomingReply& reply, const ReplyRoom& room, CallOptions& options) {

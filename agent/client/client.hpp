@@ -17,6 +17,7 @@
 // Not here: which paths are remote (preload/route.hpp).
 #pragma once
 
+#include <fcntl.h>
 #include <sys/uio.h>
 
 #include <array>
@@ -59,6 +60,9 @@ using SmallExchange = ExchangeOf<192, 256>;
 
 /// Most pieces of CallOptions::data_out and data_in in one call.
 inline constexpr std::size_t kPiecesMax = 64;
+
+/// CallOptions::prove_fd: the working directory shows it.
+inline constexpr int kProveByWorkingDirectory = AT_FDCWD;
 
 /// What a call does besides its message.
 struct CallOptions {

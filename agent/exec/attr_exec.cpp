@@ -42,9 +42,10 @@ Result<Buffer> path_of(int fd) {
 
 Status check_resolved(int fd, std::uint32_t flags) {
   struct stat found;
-  if ((flags & wire::kResolveDirectory) != 0) {
+  if ((flags & (wire::kResolveDirectory | wire::kResolveLinked)) != 0) {
     if (::fstat(fd, &found) != 0) return fail_errno("fstat");
-    if (!S_ISDIR(found.st_mode)) return fail(ENOTDIR, "resolve");
+    if ((flags & wire::kResolveDirectory) != 0 && !S_ISDIR(found.st_mode)) return fail(ENOTDIR, "resolve");
+    if ((flags & wire::kResolveLinked) != 0 && found.st_nlink == 0) return fail(ENOENT, "resolve: removed");
   }
   if ((flags & wire::kResolveSearch) != 0) {
     if (::faccessat(fd, "", X_OK, AT_EACCESS | AT_EMPTY_PATH) != 0) return fail_errno("faccessat");

@@ -21,14 +21,15 @@ using AdoptHandleReply = Empty;
 
 /// Makes a deleted directory whose path ends with `path`; the reply carries an O_PATH descriptor of it. The library
 /// makes it the kernel's working directory, so that stray relative names find nothing and /proc/self/cwd tells every
-/// later program where it is.
+/// later program where it is. The request's handle, whose descriptor comes along, is the owner's directory: it stays
+/// open as long as a process is in there. None for the list of nodes.
 struct EnterDirectoryRequest {
   std::string_view path;  // virtual: "/net/b/etc"
   QNET_FIELDS(path)
   bool is_plausible() const { return is_path(path) && path.starts_with('/'); }
 };
 using EnterDirectoryReply = Empty;
-/// The directories lie below <socket>.d/.qnet-cwd/<number>/.
+/// The directories lie below <socket>.d/.qnet-cwd/<handle>/; decimal, 0 for none.
 inline constexpr std::string_view kWorkingDirectoryMark = "/.qnet-cwd/";
 
 /// The known nodes, the own one included: NodeEntry, one behind the other.

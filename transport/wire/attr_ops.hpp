@@ -42,8 +42,9 @@ struct ReadLinkReply {
 enum ResolveFlags : std::uint32_t {
   kResolveDirectory = 1,  // ENOTDIR otherwise
   kResolveSearch = 2,     // EACCES unless the caller may search it: chdir(2)
+  kResolveLinked = 4,     // ENOENT if it has been removed: getcwd(3)
 };
-/// The path without symlinks, "." and "..": realpath(3), chdir(2), fchdir(2), readlink of /proc/self/fd/N.
+/// The path without symlinks, "." and "..": realpath(3), getcwd(3), chdir(2), fchdir(2), readlink of /proc/self/fd/N.
 struct ResolvePathRequest {
   std::uint32_t flags = 0;  // ResolveFlags
   std::string_view path;

@@ -26,10 +26,10 @@ class ShadowDirectoryTest : public testing::Test {
 TEST_F(ShadowDirectoryTest, EndsWithTheVirtualPathAndIsGone) {
   ASSERT_TRUE(shadows_.has_value());
   for (const std::string path : {"/net", "/net/b/etc", "/net/b/with space\n\\and\xff(deleted)", "/net//b"}) {
-    const Result<UniqueFd> entered = shadows_->enter(path);
+    const Result<UniqueFd> entered = shadows_->enter(path, HandleId{7});
     ASSERT_TRUE(entered.has_value()) << path << " " << entered.error().where;
     const std::string text = path_of(entered->get());
-    EXPECT_TRUE(text.starts_with(run_.path() + "/.qnet-cwd/")) << text;
+    EXPECT_TRUE(text.starts_with(run_.path() + "/.qnet-cwd/7/net")) << text;
     const std::string wanted = path == "/net//b" ? "/net/b" : path;
     EXPECT_TRUE(text.ends_with(wanted + " (deleted)")) << text;
     EXPECT_EQ(mkdirat(entered->get(), "x", 0755), -1);
@@ -48,16 +48,16 @@ TEST_F(ShadowDirectoryTest, TakesThePathsThatALongPathIsMadeOf) {
   std::string wide = "/net/b";
   for (int i = 0; i < 15; ++i) wide += "/" + std::string(255, 'w');
   for (const std::string& path : {deep, wide}) {
-    EXPECT_TRUE(shadows_->enter(path).has_value());
+    EXPECT_TRUE(shadows_->enter(path, HandleId{7}).has_value());
   }
   EXPECT_TRUE(std::filesystem::is_empty(run_ / ".qnet-cwd"));
 }
 
 TEST_F(ShadowDirectoryTest, RefusesWhatItCannotNameAndLeavesNothingBehind) {
   ASSERT_TRUE(shadows_.has_value());
-  EXPECT_EQ(shadows_->enter("/net/b/../..").error().code, EINVAL);
-  EXPECT_EQ(shadows_->enter("/net/b/./c").error().code, EINVAL);
-  EXPECT_EQ(shadows_->enter("/net/b/" + std::string(256, 'x')).error().code, ENAMETOOLONG);
+  EXPECT_EQ(shadows_->enter("/net/b/../..", {}).error().code, EINVAL);
+  EXPECT_EQ(shadows_->enter("/net/b/./c", {}).error().code, EINVAL);
+  EXPECT_EQ(shadows_->enter("/net/b/" + std::string(256, 'x'), {}).error().code, ENAMETOOLONG);
   EXPECT_TRUE(std::filesystem::is_empty(run_ / ".qnet-cwd"));
 }
 

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// entered_directories.hpp: which open directory is behind a working directory, and for how long?
+//
+// A shadow directory (shadow_directory.hpp) stands for a handle of the owner's directory. The handle is kept open, by
+// the application's end of it, as long as the shadow directory exists for the kernel, which is as long as a process is
+// in it or holds a descriptor of it: inotify tells of the end of a directory that was removed long before.
+//
+// Threads:  the strand.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <unordered_map>
+
+#include "agent/first_look.hpp"
+#include "agent/local_handles.hpp"
+#include "transport/base/unique_fd.hpp"
+
+namespace qnet::agent {
+
+class EnteredDirectories final : public Watcher {
+ public:
+  /// Two events each, below the kernel's usual length of the queue (16384): none is lost.
+  static constexpr std::size_t kDirectoriesMax = 8000;
+
+  explicit EnteredDirectories(FirstLook& first_look);
+  ~EnteredDirectories();
+
+  /// Keeps `end`, the application's end of the handle, as long as `shadow` is in use. Not if there are too many or
+  /// the kernel cannot watch: the handle closes, and the directory is found by its name.
+  void keep(const HandleKey& key, UniqueFd end, int shadow);
+  /// Is the descriptor one of a shadow directory that stands for this handle?
+  bool is_shadow_of(const HandleKey& key, int descriptor);
+
+  void on_ready(std::uint32_t events) override;
+
+  std::size_t size() const { return entered_.size(); }
+  std::uint64_t not_kept() const { return not_kept_; }
+
+ private:
+  struct Entered {
+    HandleKey key;
+    UniqueFd end;
+    dev_t device;
+    ino_t inode;
+  };
+  void forget_unused();
+
+  FirstLook& first_look_;
+  const UniqueFd watches_;
+  std::unordered_map<int, Entered> entered_;  // by watch descriptor
+  std::uint64_t not_kept_ = 0;
+};
+
+}  // namespace qnet::agent

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/entered_directories.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/unit/agent/temporary_directory.hpp"
+
+namespace qnet::agent {
+namespace {
+
+class EnteredDirectoriesTest : public testing::Test {
+ protected:
+  /// A directory that is removed already.
+  UniqueFd make_shadow() {
+    const std::string path = directory_ / "shadow";
+    EXPECT_EQ(mkdir(path.c_str(), 0755), 0);
+    UniqueFd shadow(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    EXPECT_EQ(rmdir(path.c_str()), 0);
+    return shadow;
+  }
+  /// Keeps one end of a pair for `key`; returns the other.
+  UniqueFd keep(const HandleKey& key, int shadow) {
+    int ends[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    entered_.keep(key, UniqueFd(ends[0]), shadow);
+    return UniqueFd(ends[1]);
+  }
+  bool is_kept(const UniqueFd& other_end) {
+    first_look_.on_ready(0);
+    char byte;
+    return recv(other_end.get(), &byte, 1, 0) < 0 && errno == EAGAIN;
+  }
+
+  test::TemporaryDirectory directory_;
+  boost::asio::io_context io_;
+  Reactor reactor_{io_};
+  FirstLook first_look_{reactor_};
+  EnteredDirectories entered_{first_look_};
+};
+
+constexpr HandleKey kFirst{NodeRef{0}, HandleId{1}}, kSecond{NodeRef{0}, HandleId{2}};
+
+TEST_F(EnteredDirectoriesTest, AHandleIsKeptUntilTheLastUseOfItsShadow) {
+  UniqueFd first = make_shadow(), second = make_shadow();
+  const UniqueFd first_end = keep(kFirst, first.get()), second_end = keep(kSecond, second.get());
+  UniqueFd copy(fcntl(first.get(), F_DUPFD_CLOEXEC, 0));
+  first.reset();
+  EXPECT_TRUE(is_kept(first_end)) << "a duplicate is still open";
+  copy.reset();
+  EXPECT_FALSE(is_kept(first_end));
+  EXPECT_TRUE(is_kept(second_end));
+  EXPECT_EQ(entered_.size(), 1U);
+  second.reset();
+  EXPECT_FALSE(is_kept(second_end));
+  EXPECT_EQ(entered_.size(), 0U);
+}
+
+TEST_F(EnteredDirectoriesTest, AShadowShowsItsOwnHandleOnly) {
+  UniqueFd first = make_shadow();
+  const UniqueFd second = make_shadow();
+  const UniqueFd first_end = keep(kFirst, first.get()), second_end = keep(kSecond, second.get());
+  EXPECT_TRUE(entered_.is_shadow_of(kFirst, first.get()));
+  EXPECT_FALSE(entered_.is_shadow_of(kFirst, second.get()));
+  EXPECT_FALSE(entered_.is_shadow_of(kFirst, -1));
+  first.reset();
+  for (int i = 0; i < 10; ++i) {
+    const UniqueFd later = make_shadow();  // Perhaps with the number of the first.
+    EXPECT_FALSE(entered_.is_shadow_of(kFirst, later.get()));
+  }
+}
+
+TEST_F(EnteredDirectoriesTest, WhatCannotBeWatchedIsNotKept) {
+  EXPECT_FALSE(is_kept(keep(kFirst, -1)));
+  EXPECT_EQ(entered_.not_kept(), 1U);
+}
+
+}  // namespace
+}  // namespace qnet::agent
