@@ -171,6 +171,7 @@ std::optional<Instant> Agent::settle() {
     router_.on_time(at);
     calls_.on_time(at);
     kernel_files_.on_time(at);
+    entered_.on_time(at);
     has_more = pump_.flush(at);
     if (!did_something && !(owner_.take_handed_over() && completions_.wait_briefly())) break;
     has_more = true;
@@ -180,7 +181,7 @@ std::optional<Instant> Agent::settle() {
   if (has_more) return at;
   std::optional<Instant> deadline = engine_.deadline();
   if (deadline) deadline = std::max(*deadline, at + kDeadlineFloor);
-  deadline = earlier(deadline, kernel_files_.deadline());
+  deadline = earlier(deadline, earlier(kernel_files_.deadline(), entered_.deadline()));
   return earlier(deadline, earlier(router_.deadline(), calls_.deadline()));
 }
 

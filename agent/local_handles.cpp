@@ -64,6 +64,7 @@ Result<UniqueFd> LocalHandles::create(Place place, const Opened& opened, HandleE
   handle->key = opened.key;
   handle->life = opened.life;
   handle->kind = opened.kind;
+  handle->file = opened.file;
   handle->opener = *opened.opener;
   handle->share = std::move(place.share);
   handle->end = std::move(place.agent_end);

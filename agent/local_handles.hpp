@@ -43,6 +43,13 @@ namespace qnet::agent {
 
 class LocalHandle;
 
+/// Which file it is at its owner, as long as it is open there.
+struct FileIdentity {
+  std::uint32_t device_major = 0, device_minor = 0;
+  std::uint64_t inode = 0;
+  constexpr auto operator<=>(const FileIdentity&) const = default;
+};
+
 /// Learns of what happens at the agent's end of a handle.
 class HandleEvents {
  public:
@@ -61,6 +68,7 @@ class LocalHandle final : public Watcher {
   HandleKey key;
   Incarnation life;  // of the node that owns it
   wire::HandleKind kind = wire::HandleKind::kFile;
+  FileIdentity file;
   wire::Caller opener;
   exec::HandleQuota::Share share;
   UniqueFd end;              // the agent's
@@ -87,6 +95,7 @@ class LocalHandles {
     HandleKey key;
     Incarnation life;
     wire::HandleKind kind;
+    FileIdentity file;
     std::string_view target;  // with its policy, so that later operations keep it
     const wire::Caller* opener;
   };

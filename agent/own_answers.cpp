@@ -95,11 +95,15 @@ void OwnAnswers::give_kernel_descriptor(LocalSession& session, LocalRequest requ
 void OwnAnswers::enter_directory(LocalSession& session, LocalRequest request) {
   const auto enter = wire::decode<wire::EnterDirectoryRequest>(request.body.view());
   if (!enter) return session.reply(failed(EPROTO));
-  Entering entering{.session = &session, .key = {}, .end = {}};
+  Entering entering{.session = &session, .where = {.path = std::string(enter->path)}, .end = {}};
   if (request.header.handle != 0) {
     const Result<HandleKey> key = shown_handle(session, request);
     if (!key) return session.reply(failed(key.error().code));
-    entering.key = *key;
+    const LocalHandle& handle = *handles_.find(*key);
+    entering.where = {*key, handle.life, handle.file, std::move(entering.where.path)};
+    if (std::optional<UniqueFd> shadow = entered_.find(entering.where, now())) {
+      return session.reply({}, std::move(*shadow));
+    }
     entering.end = std::move(request.descriptor);
   }
   const std::uint64_t number = entering_.insert(std::move(entering));
@@ -111,7 +115,7 @@ void OwnAnswers::on_completion(CompletionQueue::Completion completion) {
   std::optional<Entering> entering = entering_.take(completion.token & ~kTokenBit);
   if (!entering || entering->session == nullptr) return;
   if (completion.descriptor && entering->end) {
-    entered_.keep(entering->key, std::move(entering->end), completion.descriptor.get());
+    entered_.keep(std::move(entering->where), std::move(entering->end), completion.descriptor.get(), now());
   }
   entering->session->reply(failed(completion.reply.error), std::move(completion.descriptor));
 }

@@ -54,7 +54,7 @@ class OwnAnswers {
   const std::function<std::string()> statistics_;
   struct Entering {
     LocalSession* session = nullptr;  // null: closed meanwhile
-    HandleKey key;
+    EnteredDirectories::Where where;
     UniqueFd end;  // of the handle; none for the list of nodes
   };
   RequestTable<Entering> entering_;  // at most one per session

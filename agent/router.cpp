@@ -23,6 +23,10 @@ bool is_sound(const wire::OpenReply& opened) {
   return opened.handle != 0 && std::string_view("fdscp").contains(static_cast<char>(opened.kind));
 }
 
+FileIdentity file_of(const wire::Attributes& attributes) {
+  return {attributes.device_major, attributes.device_minor, attributes.inode};
+}
+
 }  // namespace
 
 Router::Router(Parts parts, Duration call_grace) : parts_(parts), call_grace_(call_grace) {}
@@ -165,6 +169,7 @@ void Router::reply_open(LocalSession& session, NodeReply reply) {
                                                {.key = key,
                                                 .life = life,
                                                 .kind = static_cast<wire::HandleKind>(opened->kind),
+                                                .file = file_of(opened->attributes),
                                                 .target = session.target(),
                                                 .opener = &session.caller()},
                                                parts_.keeper);

@@ -21,14 +21,15 @@ class EnteredDirectoriesTest : public testing::Test {
     EXPECT_EQ(rmdir(path.c_str()), 0);
     return shadow;
   }
-  /// Keeps one end of a pair for `key`; returns the other.
+  /// Keeps one end of a pair for `key`, which is no more at hand; returns the other.
   UniqueFd keep(const HandleKey& key, int shadow) {
     int ends[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
-    entered_.keep(key, UniqueFd(ends[0]), shadow);
+    entered_.keep({key, Incarnation{5}, {0, 1, key.handle.value}, "/net/b/d"}, UniqueFd(ends[0]), shadow, at_);
     return UniqueFd(ends[1]);
   }
   bool is_kept(const UniqueFd& other_end) {
+    entered_.on_time(at_ + EnteredDirectories::kAtHandTime);
     first_look_.on_ready(0);
     char byte;
     return recv(other_end.get(), &byte, 1, 0) < 0 && errno == EAGAIN;
@@ -39,6 +40,7 @@ class EnteredDirectoriesTest : public testing::Test {
   Reactor reactor_{io_};
   FirstLook first_look_{reactor_};
   EnteredDirectories entered_{first_look_};
+  const Instant at_ = now();
 };
 
 constexpr HandleKey kFirst{NodeRef{0}, HandleId{1}}, kSecond{NodeRef{0}, HandleId{2}};
@@ -70,6 +72,29 @@ TEST_F(EnteredDirectoriesTest, AShadowShowsItsOwnHandleOnly) {
     const UniqueFd later = make_shadow();  // Perhaps with the number of the first.
     EXPECT_FALSE(entered_.is_shadow_of(kFirst, later.get()));
   }
+}
+
+TEST_F(EnteredDirectoriesTest, ForAMomentTheSameDirectoryIsAtHand) {
+  UniqueFd shadow = make_shadow();
+  struct stat made, found;
+  ASSERT_EQ(fstat(shadow.get(), &made), 0);
+  const UniqueFd end = keep(kFirst, shadow.get());
+  shadow.reset();
+  EnteredDirectories::Where where{kSecond, Incarnation{5}, {0, 1, kFirst.handle.value}, "/net/b/d"};
+  std::optional<UniqueFd> again = entered_.find(where, at_ + EnteredDirectories::kAtHandTime / 2);
+  ASSERT_TRUE(again.has_value()) << "another handle of the same directory";
+  ASSERT_EQ(fstat(again->get(), &found), 0);
+  EXPECT_EQ(found.st_ino, made.st_ino);
+  again.reset();
+  EXPECT_TRUE(is_kept(end)) << "the time began anew";
+  where.path = "/net/b/e";
+  EXPECT_FALSE(entered_.find(where, at_).has_value());
+  where.path = "/net/b/d";
+  where.file.inode = kSecond.handle.value;
+  EXPECT_FALSE(entered_.find(where, at_).has_value());
+  EXPECT_EQ(entered_.deadline(), at_ + EnteredDirectories::kAtHandTime * 3 / 2);
+  entered_.on_time(*entered_.deadline());
+  EXPECT_FALSE(is_kept(end));
 }
 
 TEST_F(EnteredDirectoriesTest, WhatCannotBeWatchedIsNotKept) {

@@ -30,6 +30,7 @@ class LocalHandlesTest : public testing::Test {
                            {.key = {NodeRef{0}, HandleId{handle}},
                             .life = Incarnation{5},
                             .kind = wire::HandleKind::kFile,
+                            .file = {},
                             .target = "b~preferred:en0",
                             .opener = &caller_},
                            events_);
