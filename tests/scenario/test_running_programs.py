@@ -217,6 +217,26 @@ def test_a_lost_node_in_path_does_not_stop_the_search(lab):
     assert result.stderr.count("Host is down") == 2
 
 
+def test_a_library_on_another_node_is_a_clear_error_and_a_copy_of_it_loads(lab):
+    lab.exec("b", """cp "$(/usr/bin/python3 -c 'import _ctypes; print(_ctypes.__file__)')" /tmp/_ctypes.so""", plain=True,
+             check=True)
+    result = lab.exec("a", ["/usr/bin/python3", "-c", r"""
+import ctypes, os, shutil, sys
+os.chdir("/net/b/tmp")
+sys.path.insert(0, "/net/b/tmp")
+del sys.modules["_ctypes"]
+for load in (lambda: ctypes.CDLL("/net/b/tmp/_ctypes.so"), lambda: ctypes.CDLL("./_ctypes.so"),
+             lambda: __import__("_ctypes")):
+    try: load()
+    except (OSError, ImportError) as error: print(error)
+shutil.copy("_ctypes.so", "/tmp/_ctypes.so")
+print(bool(ctypes.CDLL("/tmp/_ctypes.so").PyInit__ctypes))
+"""])
+    assert result.stderr == ""
+    error = "_ctypes.so: cannot open shared object file: No such file or directory"
+    assert result.stdout.splitlines() == [f"/net/b/tmp/{error}", f"./{error}", f"/net/b/tmp/{error}", "True"]
+
+
 def test_mapped_programs_and_interpreters(lab):
     prepare(lab, PROGRAM_TREE, False)
     result = lab.exec("a", r"""
