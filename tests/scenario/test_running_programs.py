@@ -218,8 +218,8 @@ def test_a_lost_node_in_path_does_not_stop_the_search(lab):
 
 
 def test_a_library_on_another_node_is_a_clear_error_and_a_copy_of_it_loads(lab):
-    lab.exec("b", """cp "$(/usr/bin/python3 -c 'import _ctypes; print(_ctypes.__file__)')" /tmp/_ctypes.so""", plain=True,
-             check=True)
+    where = "/usr/bin/python3 -c 'import _ctypes; print(_ctypes.__file__)'"
+    lab.exec("b", f"cp $({where}) /tmp/_ctypes.so", plain=True, check=True)
     result = lab.exec("a", ["/usr/bin/python3", "-c", r"""
 import ctypes, os, shutil, sys
 os.chdir("/net/b/tmp")
