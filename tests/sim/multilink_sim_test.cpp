@@ -188,6 +188,25 @@ TEST_F(MultilinkSimTest, ARecoveredLinkCarriesItsShareWithinOneAndAHalfSeconds) 
   }
 }
 
+TEST_F(MultilinkSimTest, ALinkThatBecomesAHundredTimesSlowerIsNotDown) {
+  for (const bool is_exclusive : {true, false}) {
+    build_links({2, link_of(5000)});
+    if (is_exclusive) open("exclusive", "en0");
+    is_answering_ = true;
+    reply_bytes_ = 1 << 20;
+    replies_ = calls_ = 0;
+    call_for(200ms);
+    network_->faults(0).bytes_per_second = 50 * kMegabit;
+    begin_gap();
+    for (int i = 0; i < 20; ++i) {
+      call_for(50ms);
+      EXPECT_EQ(usable_paths(), 2u);
+    }
+    EXPECT_TRUE(lost_at_.empty());
+    EXPECT_LT(longest_gap_, 400ms) << "a message takes 170 ms";
+  }
+}
+
 TEST_F(MultilinkSimTest, StallsOfTheNodesAreNotFailuresOfTheLinks) {
   build_links({2, link_of(100)});
   is_answering_ = true;

@@ -87,7 +87,7 @@ class TwoNodesTest : public ::testing::Test, public Application {
       ++requests_;
       if (!is_answering_ || message->body.size() > answered_bytes_max_) return;
       static_cast<void>(network_->engine(node).send(message->peer, message->incarnation, message->connection, false, 0,
-                                                    Buffer(std::size_t{1}), network_->now()));
+                                                    Buffer(reply_bytes_), network_->now()));
     } else if (node == kA) {
       if (std::holds_alternative<core::ConnectionLost>(event)) lost_at_.push_back(network_->now());
       if (auto* down = std::get_if<core::PeerDown>(&event)) downs_.push_back(down->reason);
@@ -110,6 +110,7 @@ class TwoNodesTest : public ::testing::Test, public Application {
   ConnectionId connection_;
   Incarnation incarnation_;
   bool is_answering_ = true;
+  std::size_t reply_bytes_ = 1;
   std::size_t answered_bytes_max_ = std::size_t(-1);
   std::size_t calls_ = 0;
   std::size_t replies_ = 0;

@@ -95,7 +95,9 @@ std::optional<Instant> LinkMonitor::death(Duration probe_timeout) const {
   if (!is_usable()) return std::nullopt;
   std::optional<Instant> death;
   if (silent_since_ && probes_unanswered_ >= kProbesUnanswered) {
-    death = *silent_since_ + std::max(times_.link_dead_after, kTimeoutsToDie * probe_timeout);
+    const Instant latest_heard = *silent_since_ + kHeardPatience * times_.link_dead_after;
+    death = std::max(*silent_since_ + std::max(times_.link_dead_after, kTimeoutsToDie * probe_timeout),
+                     std::min(heard_at_ + times_.link_dead_after, latest_heard));
   }
   if (error_at_ && error_probes_ >= kRefusedProbes) {
     const Instant verdict = *error_at_ + std::max(kRefusedVerdict, probe_timeout);
@@ -119,6 +121,7 @@ std::optional<Instant> LinkMonitor::deadline(bool is_active, Duration probe_time
 void LinkMonitor::shift(Duration stall, Instant now) {
   confirmed_at_ = std::min(confirmed_at_ + stall, now);
   probed_at_ = std::min(probed_at_ + stall, now);
+  heard_at_ = std::min(heard_at_ + stall, now);
   if (silent_since_) silent_since_ = std::min(*silent_since_ + stall, now);
   if (error_at_) error_at_ = std::min(*error_at_ + stall, now);
 }

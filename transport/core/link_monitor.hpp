@@ -2,8 +2,9 @@
 //
 // link_monitor.hpp: is this path to the peer usable right now?
 //
-// Judges by one kind of evidence only: the peer has acknowledged something that we sent on this path. So a link that
-// works in one direction counts as broken. Probes are asked for only when nothing else was acknowledged lately.
+// Judges by one kind of evidence: the peer has acknowledged something that we sent on this path. So a link that works in
+// one direction counts as broken; but while something arrives on it the verdict waits for up to kHeardPatience, because
+// the answer may stand behind it in a queue. Probes are asked for only when nothing else was acknowledged lately.
 //
 //               answers for the hold-down time           probe timeout
 //     kDown ──► kProbing ─────────────────────► kUp ◄──────────────────────► kSuspect
@@ -47,6 +48,7 @@ class LinkMonitor {
   static constexpr Duration kRefusedVerdict = std::chrono::milliseconds(25);
   /// The verdict "silent" waits for this many probe timeouts, whatever link_dead_after says.
   static constexpr int kTimeoutsToDie = 2;
+  static constexpr int kHeardPatience = 5;  // times link_dead_after
 
   explicit LinkMonitor(MonitorTimes times) : times_(times) {}
 
@@ -67,6 +69,8 @@ class LinkMonitor {
   void on_sent(Instant now, bool is_probe, std::uint64_t random);
   /// Something sent on this path was acknowledged. `is_only` no other path is usable: no hesitation.
   void on_confirmed(Instant now, bool is_only);
+  /// Anything came on this path.
+  void on_arrival(Instant now) { heard_at_ = now; }
   /// The probe timeout has passed.
   void on_timeout();
   /// The local kernel says that the peer's address is not reachable; `is_refused`: its host says that nobody listens.
@@ -95,6 +99,7 @@ class LinkMonitor {
   LinkState state_ = LinkState::kDown;
   bool was_refused_ = false;
   Instant confirmed_at_{};
+  Instant heard_at_{};
   Instant probed_at_{};
   std::optional<Instant> silent_since_;  // oldest packet since the last acknowledgement
   unsigned probes_unanswered_ = 0;

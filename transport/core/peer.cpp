@@ -54,7 +54,10 @@ Path* Peer::learn_path(LinkId link, const Address& address) {
 void Peer::on_packet(const wire::PacketHeader& header, ByteView payload, LinkId link, const Address& from,
                      Instant now) {
   Path* arrival = find_path(link, from);
-  if (arrival != nullptr) arrival->bytes_received += wire::PacketHeader::kBytes + payload.size();
+  if (arrival != nullptr) {
+    arrival->bytes_received += wire::PacketHeader::kBytes + payload.size();
+    arrival->monitor.on_arrival(now);
+  }
   if (!has_been_up_) {
     // Only who has heard our answer knows the token: the way there and back works.
     state_ = State::kEstablished;

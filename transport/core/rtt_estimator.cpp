@@ -14,7 +14,7 @@ void RttEstimator::on_sample(Duration round_trip, Duration held_back, Instant no
   }
   minimum_now_ = std::min(minimum_now_, round_trip);  // Before the correction: a peer cannot talk it below the truth.
   if (round_trip - held_back >= minimum()) round_trip -= held_back;
-  round_trip = std::min(round_trip, has_sample_ ? kGrowthMax * probe_timeout(0) : kProbeTimeoutMax);
+  round_trip = std::min(round_trip, has_sample_ ? std::max(kGrowthMax * probe_timeout(0), kLateMax) : kProbeTimeoutMax);
   latest_ = round_trip;
   if (!has_sample_) {
     has_sample_ = true;

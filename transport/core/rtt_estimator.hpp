@@ -25,8 +25,9 @@ class RttEstimator {
   static constexpr Duration kProbeTimeoutMax = std::chrono::milliseconds(200);
 
   /// An answer that comes much later than any before tells of a node that stood still, not of the path: it counts as
-  /// this many probe timeouts.
+  /// this many probe timeouts, or as kLateMax if that is more.
   static constexpr int kGrowthMax = 2;
+  static constexpr Duration kLateMax = std::chrono::milliseconds(100);
 
   /// `held_back` is what the peer says that it waited before it answered.
   void on_sample(Duration round_trip, Duration held_back, Instant now);
