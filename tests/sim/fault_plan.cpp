@@ -54,6 +54,24 @@ void cut_a_link(SimNetwork& network, Duration within) {
   });
 }
 
+void flap_a_link(SimNetwork& network, Duration within) {
+  static constexpr Duration kPeriods[] = {20ms, 50ms, 200ms};
+  const std::size_t a = network.random(network.node_count());
+  const std::size_t b = (a + 1 + network.random(network.node_count() - 1)) % network.node_count();
+  const std::size_t link = network.random(network.link_count());
+  const Duration period = kPeriods[network.random(std::size(kPeriods))];
+  const Duration first = up_to(network, within);
+  const auto times = static_cast<std::uint64_t>((within - first) / (2 * period));  // All is over when the plan is.
+  for (std::uint64_t i = std::min(times, 1 + network.random(10)); i-- > 0;) {
+    const auto set = [&network, a, b, link](bool is_cut) {
+      network.set_cut(a, b, link, is_cut);
+      network.set_cut(b, a, link, is_cut);
+    };
+    network.after(first + 2 * i * period, [set] { set(true); });
+    network.after(first + (2 * i + 1) * period, [set] { set(false); });
+  }
+}
+
 void partition(SimNetwork& network, Duration within) {
   // Bit i: on which side node i is; both sides have somebody.
   const std::uint64_t sides = 1 + network.random((1ull << network.node_count()) - 2);
@@ -107,9 +125,23 @@ FaultPlan plan_for(std::uint64_t seed) {
   if (one_in(3)) faults.jitter = Duration(std::chrono::microseconds(1 + dice() % 2000));
   if (one_in(4)) faults.socket_datagrams_max = 1 + dice() % 64;
   faults.sends_refusals = !one_in(3);
+  if (one_in(5)) faults.corruption = static_cast<double>(dice() % 5) / 100;
+  const bool has_bursts = one_in(5);
+  if (has_bursts) faults.burst_begins = static_cast<double>(dice() % 10) / 1000;
+  const bool has_unequal_links = one_in(3);
+  for (std::size_t i = 0; has_unequal_links && i < plan.network.links; ++i) {
+    Faults link = faults;
+    if (one_in(2)) link.bytes_per_second = 1e6 * static_cast<double>(1 + dice() % 50);
+    if (one_in(2)) link.delay = Duration(std::chrono::microseconds(10 + dice() % 20000));
+    if (one_in(3)) link.loss = static_cast<double>(dice() % 10) / 100;
+    link.queue_max = 20ms;
+    plan.network.link_faults.push_back(link);
+  }
+  plan.workload.has_policies = one_in(2);
   plan.restarts = one_in(3);
   plan.kills = one_in(3);
   plan.cuts = one_in(2);
+  plan.flaps = one_in(4);
   plan.partitions = one_in(3);
   plan.pauses = one_in(4);
   plan.clock_jumps = one_in(4);
@@ -130,7 +162,8 @@ FaultPlan plan_for(std::uint64_t seed) {
     plan.duration = 4s;
     plan.workload.think_max *= 3;
   }
-  plan.workload.must_not_fail = faults.loss <= 0.02 && !plan.restarts && !plan.kills && !plan.cuts &&
+  const bool is_cable_fair = faults.loss + faults.corruption <= 0.02 && !has_bursts && !has_unequal_links;
+  plan.workload.must_not_fail = is_cable_fair && !plan.restarts && !plan.kills && !plan.cuts && !plan.flaps &&
                                 !plan.partitions && !plan.pauses && !plan.clock_jumps;
   return plan;
 }
@@ -142,6 +175,7 @@ void disturb(SimNetwork& network, const FaultPlan& plan) {
   repeat(plan.restarts, 1, 3, restart_somebody);
   repeat(plan.kills, 1, 6, kill_somebody);
   repeat(plan.cuts, 2, 6, cut_a_link);
+  repeat(plan.flaps, 1, 3, flap_a_link);
   repeat(plan.partitions, 1, 3, partition);
   repeat(plan.pauses, 1, 3, pause_somebody);
   repeat(plan.clock_jumps, 1, 3, jump_a_clock);

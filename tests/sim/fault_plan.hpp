@@ -15,6 +15,7 @@ struct FaultPlan {
   bool restarts = false;     // agents killed between two steps
   bool kills = false;        // agents killed at any event or datagram
   bool cuts = false;         // single links, silently, one or both ways
+  bool flaps = false;        // single links, several times in a row
   bool partitions = false;   // every link between two groups of nodes, one or both ways
   bool pauses = false;       // agents without CPU, for up to three seconds
   bool clock_jumps = false;  // forward

@@ -64,6 +64,7 @@ void run_seed(std::uint64_t seed) {
   EXPECT_TRUE(network.run_until([&] { return workload.succeeded() > before_heal; }, 5s)) << "calls do not work again";
   workload.stop();
   EXPECT_TRUE(network.run_until([&] { return workload.calls_outstanding() == 0; }, 5s)) << "late calls never ended";
+  EXPECT_TRUE(network.run_until([&] { return workload.is_every_link_up(); }, 15s)) << "a link is not used again";
   network.run_for(2s);
   // Idle: one probe and its answer per second, path and direction, and as much again for doubt.
   const std::uint64_t before = network.datagrams_carried();

@@ -8,6 +8,7 @@
 #include "transport/core/send_queue.hpp"
 #include "transport/core/sent_packets.hpp"
 #include "transport/wire/message.hpp"
+#include "transport/wire/packet.hpp"
 
 namespace qnet::sim {
 namespace {
@@ -108,28 +109,81 @@ void SimWorkload::call(std::size_t index) {
   const PeerId peer = network_.peer_id(client.node, client.peer);
   if (!engine.is_up(peer)) return think(index);
   if (client.connection.is_none()) {
-    const Result<ConnectionId> opened = engine.open_connection(peer, "", "", network_.now_at(client.node));
+    const Status opened = open(client, peer);
+    if (!opened && client.only_link && opened.error().code == ENETDOWN) return think(index);
     if (!opened) return complain("open_connection failed although the peer is up");
-    client.connection = *opened;
-    client.incarnation = engine.incarnation_of(peer);
-    client.run = next_run_++;
-    client.sent = 0;
   }
   const std::uint64_t number = next_number_++;
   const bool is_bulk = network_.happens(options_.bulk_share);
   const std::size_t size = network_.random(is_bulk ? options_.bulk_bytes_max : options_.small_bytes_max);
   const Status sent = engine.send(peer, client.incarnation, client.connection, true, 0,
                                   compose({number, client.run, client.sent, 0}, size), network_.now_at(client.node));
+  if (!sent && client.only_link && sent.error().code == ENETDOWN) return think(index);
   if (!sent) return complain("send failed although the peer is up");
   ++client.sent;
   ++client.outstanding;
-  calls_[number] = {index, client.run, network_.now(), network_.now(), true};
+  calls_[number] = {index, client.run, client.only_link, network_.now(), network_.now(), true};
   network_.pump(client.node);
+}
+
+Status SimWorkload::open(Client& client, PeerId peer) {
+  static constexpr std::string_view kPolicies[] = {"preferred", "exclusive", "redundant"};
+  std::string_view policy;
+  std::string link;
+  client.only_link.reset();
+  if (options_.has_policies && network_.happens(0.5)) {
+    policy = kPolicies[network_.random(std::size(kPolicies))];
+    const std::size_t number = network_.random(network_.link_count());
+    if (policy != "redundant") link = "en" + std::to_string(number);
+    if (policy == "exclusive") client.only_link = number;
+  }
+  core::Engine& engine = network_.engine(client.node);
+  const Result<ConnectionId> opened = engine.open_connection(peer, policy, link, network_.now_at(client.node));
+  if (!opened) return fail(opened.error());
+  client.connection = *opened;
+  client.incarnation = engine.incarnation_of(peer);
+  client.run = next_run_++;
+  client.sent = 0;
+  if (client.only_link) only_links_[client.run] = *client.only_link;
+  return {};
+}
+
+void SimWorkload::on_carried(std::size_t, std::size_t, std::size_t link, ByteView datagram) {
+  if (only_links_.empty()) return;
+  const Result<wire::PacketHeader> header = wire::decode_header(datagram);
+  if (!header || header->type != wire::PacketType::kData) return;
+  wire::FrameReader frames(datagram.subspan(wire::PacketHeader::kBytes, header->payload_bytes));
+  for (wire::FrameView frame; frames.next(frame);) {
+    if (frame.type != wire::FrameType::kData) continue;
+    const Result<wire::DataFrame> data = wire::decode_data(frame.body);
+    Envelope envelope;
+    if (!data || data->offset != 0 || data->piece.size() < sizeof envelope) continue;
+    std::memcpy(&envelope, data->piece.data(), sizeof envelope);
+    const auto only = only_links_.find(envelope.run);
+    if (only == only_links_.end() || only->second == link) continue;
+    complain("(d) message " + std::to_string(envelope.number) + " of an exclusive connection is on link " +
+             std::to_string(link));
+  }
+}
+
+void SimWorkload::on_connection_lost(std::size_t node, const core::ConnectionLost& lost) {
+  const std::size_t peer = network_.node_of(node, lost.peer);
+  if (options_.must_not_fail) complain("ConnectionLost although nothing is wrong");
+  for (std::size_t i = 0; i < clients_.size(); ++i) {
+    Client& client = clients_[i];
+    if (client.node != node || client.peer != peer || client.connection != lost.connection) continue;
+    if (!client.only_link) complain("ConnectionLost of a connection that may use every link");
+    fail_calls_if([&](const Call& call) { return call.client == i && call.run == client.run; });
+    network_.engine(node).close_connection(lost.peer, lost.connection, network_.now_at(node));
+    client.connection = {};
+  }
 }
 
 void SimWorkload::on_event(std::size_t node, core::Event& event) {
   if (auto* message = std::get_if<core::MessageArrived>(&event)) {
     message->is_own ? on_reply(node, *message) : on_request(node, *message);
+  } else if (auto* lost = std::get_if<core::ConnectionLost>(&event)) {
+    on_connection_lost(node, *lost);
   } else if (auto* down = std::get_if<core::PeerDown>(&event)) {
     ++peers_lost_;
     const std::size_t peer = network_.node_of(node, down->peer);
@@ -198,10 +252,15 @@ void SimWorkload::finish(std::uint64_t number, bool is_success) {
 }
 
 void SimWorkload::fail_calls(std::size_t node, std::size_t peer) {
+  fail_calls_if(
+      [&](const Call& call) { return clients_[call.client].node == node && clients_[call.client].peer == peer; });
+}
+
+template <class Condition>
+void SimWorkload::fail_calls_if(Condition&& condition) {
   std::vector<std::uint64_t> failing;
   for (const auto& [number, call] : calls_) {
-    const Client& client = clients_[call.client];
-    if (client.node == node && client.peer == peer) failing.push_back(number);
+    if (condition(call)) failing.push_back(number);
   }
   std::sort(failing.begin(), failing.end());  // The map's order depends on the library, a run must not.
   for (const std::uint64_t number : failing) finish(number, false);
@@ -227,18 +286,23 @@ void SimWorkload::on_crash(std::size_t node) {
   lives_[node].clear();
 }
 
+bool SimWorkload::is_reachable(const Client& client, const Call& call) const {
+  if (!network_.is_running(client.peer) || network_.is_paused(client.peer)) return false;
+  if (call.only_link) return network_.is_connected(client.node, client.peer, *call.only_link);
+  return network_.is_connected(client.node, client.peer);
+}
+
 void SimWorkload::check_liveness() {
   for (auto& [number, call] : calls_) {
     const Client& client = clients_[call.client];
-    const bool is_reachable = network_.is_running(client.peer) && !network_.is_paused(client.peer) &&
-                              network_.is_connected(client.node, client.peer);
+    const bool is_now = is_reachable(client, call);
     if (network_.is_paused(client.node)) call.since = network_.now();
-    if (is_reachable != call.was_reachable) call.since = network_.now();
-    call.was_reachable = is_reachable;
-    const Duration limit = is_reachable ? kSuccessWithin : kErrorWithin;
+    if (is_now != call.was_reachable) call.since = network_.now();
+    call.was_reachable = is_now;
+    const Duration limit = is_now ? kSuccessWithin : kErrorWithin;
     if (network_.now() - call.since > limit) {
       complain("(e) call " + std::to_string(number) + " hangs, its peer is " +
-               (is_reachable ? "reachable" : "not reachable"));
+               (is_now ? "reachable" : "not reachable"));
       call.since = network_.now();
     }
   }
@@ -293,6 +357,18 @@ void SimWorkload::check_quiet() {
       if (life != network_.incarnation(peer)) complain("(f) a life that has ended was never gone");
     }
   }
+}
+
+bool SimWorkload::is_every_link_up() {
+  for (std::size_t node = 0; node < network_.node_count(); ++node) {
+    for (std::size_t peer = 0; peer < network_.node_count(); ++peer) {
+      if (peer == node) continue;
+      for (const core::PathView& path : network_.engine(node).paths_of(network_.peer_id(node, peer))) {
+        if (!path.is_up) return false;
+      }
+    }
+  }
+  return true;
 }
 
 bool SimWorkload::is_everybody_up() {

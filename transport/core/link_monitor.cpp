@@ -95,8 +95,9 @@ std::optional<Instant> LinkMonitor::death(Duration probe_timeout) const {
   if (!is_usable()) return std::nullopt;
   std::optional<Instant> death;
   if (silent_since_ && probes_unanswered_ >= kProbesUnanswered) {
+    const Duration timeouts = std::min(kTimeoutsToDie * probe_timeout, kTimeoutsMost * times_.link_dead_after);
     const Instant latest_heard = *silent_since_ + kHeardPatience * times_.link_dead_after;
-    death = std::max(*silent_since_ + std::max(times_.link_dead_after, kTimeoutsToDie * probe_timeout),
+    death = std::max(*silent_since_ + std::max(times_.link_dead_after, timeouts),
                      std::min(heard_at_ + times_.link_dead_after, latest_heard));
   }
   if (error_at_ && error_probes_ >= kRefusedProbes) {

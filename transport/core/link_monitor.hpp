@@ -2,9 +2,10 @@
 //
 // link_monitor.hpp: is this path to the peer usable right now?
 //
-// Judges by one kind of evidence: the peer has acknowledged something that we sent on this path. So a link that works in
-// one direction counts as broken; but while something arrives on it the verdict waits for up to kHeardPatience, because
-// the answer may stand behind it in a queue. Probes are asked for only when nothing else was acknowledged lately.
+// Judges by one kind of evidence: the peer has acknowledged something that we sent on this path. So a link that works
+// in one direction counts as broken; but while something arrives on it the verdict waits for up to kHeardPatience,
+// because the answer may stand behind it in a queue. Probes are asked for only when nothing else was acknowledged
+// lately.
 //
 //               answers for the hold-down time           probe timeout
 //     kDown ──► kProbing ─────────────────────► kUp ◄──────────────────────► kSuspect
@@ -48,6 +49,7 @@ class LinkMonitor {
   static constexpr Duration kRefusedVerdict = std::chrono::milliseconds(25);
   /// The verdict "silent" waits for this many probe timeouts, whatever link_dead_after says.
   static constexpr int kTimeoutsToDie = 2;
+  static constexpr int kTimeoutsMost = 10;  // times link_dead_after: answers that came late do not put it off for ever
   static constexpr int kHeardPatience = 5;  // times link_dead_after
 
   explicit LinkMonitor(MonitorTimes times) : times_(times) {}

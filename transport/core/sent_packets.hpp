@@ -58,6 +58,9 @@ class SentPackets {
   /// Packets that must be acknowledged and neither are nor count as lost.
   std::size_t outstanding() const { return outstanding_; }
 
+  /// Something is on its way besides probes.
+  bool has_frames() const { return first_frame_ != frames_committed_; }
+
   /// Collects what the packet `next_number()` carries until commit() or rollback().
   void add_frame(const FrameRecord& frame);
   void rollback();

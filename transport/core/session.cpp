@@ -56,7 +56,7 @@ Status Session::send(ConnectionId id, bool is_own, std::uint8_t priority, Buffer
 
 bool Session::is_active(Instant now) const {
   if (now < active_until_ || awaiting_ > 0 || waiting_lanes() != 0) return true;
-  return std::any_of(paths_.begin(), paths_.end(), [](const auto& path) { return path->sent.outstanding() > 0; });
+  return std::any_of(paths_.begin(), paths_.end(), [](const auto& path) { return path->sent.has_frames(); });
 }
 
 void Session::notice(Connection& connection) {

@@ -123,6 +123,7 @@ TEST(LinkMonitorTest, ASlowPathIsNotADeadOne) {
   for (int i = 0; i < 5; ++i) monitor.on_sent(kStart + i * 10ms, true, 0);
   EXPECT_FALSE(monitor.is_dead(kStart + 90ms, 100ms));
   EXPECT_TRUE(monitor.is_dead(kStart + 200ms, 100ms));
+  EXPECT_TRUE(monitor.is_dead(kStart + 400ms, 5s)) << "a probe timeout of seconds comes from a node that stood still";
 }
 
 TEST(LinkMonitorTest, ARefusalIsBelievedOnlyWhenProbesStayUnanswered) {
