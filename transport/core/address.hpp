@@ -7,6 +7,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace qnet::core {
 
@@ -18,6 +19,10 @@ struct Address {
   std::uint8_t size_bytes = 0;
 
   auto operator<=>(const Address&) const = default;
+  /// Asked for each packet: one comparison of memory, not byte by byte.
+  friend bool operator==(const Address& a, const Address& b) {
+    return std::memcmp(a.bytes.data(), b.bytes.data(), kBytesMax) == 0 && a.size_bytes == b.size_bytes;
+  }
 };
 
 }  // namespace qnet::core
