@@ -188,6 +188,21 @@ TEST_F(MultilinkSimTest, ARecoveredLinkCarriesItsShareWithinOneAndAHalfSeconds) 
   }
 }
 
+TEST_F(MultilinkSimTest, AFarLinkComesBackAsWell) {
+  for (const Duration delay : {Duration(20ms), Duration(100ms)}) {
+    build_links({link_of(100), link_of(100, delay)});
+    is_answering_ = true;
+    calls_ = replies_ = 0;
+    call_for(1s);
+    cut(true, 1);
+    call_for(2s);
+    EXPECT_EQ(usable_paths(), 1u);
+    cut(false, 1);
+    call_for(2s);
+    EXPECT_EQ(usable_paths(), 2u) << delay.count() << " ns";
+  }
+}
+
 TEST_F(MultilinkSimTest, ALinkThatBecomesAHundredTimesSlowerIsNotDown) {
   for (const bool is_exclusive : {true, false}) {
     build_links({2, link_of(5000)});

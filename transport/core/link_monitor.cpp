@@ -15,8 +15,8 @@ void LinkMonitor::on_sent(Instant now, bool is_probe, std::uint64_t random) {
   if (error_at_) ++error_probes_;
 }
 
-void LinkMonitor::on_confirmed(Instant now, bool is_only) {
-  if (!is_usable() && !may_return(now, is_only)) {
+void LinkMonitor::on_confirmed(Instant now, bool is_only, Duration round_trip) {
+  if (!is_usable() && !may_return(now, is_only, round_trip)) {
     confirmed_at_ = now;
     return;
   }
@@ -28,8 +28,8 @@ void LinkMonitor::on_confirmed(Instant now, bool is_only) {
   probes_unanswered_ = 0;
 }
 
-bool LinkMonitor::may_return(Instant now, bool is_only) {
-  const bool is_late = now - confirmed_at_ > kAnswersToReturn * probing_interval();
+bool LinkMonitor::may_return(Instant now, bool is_only, Duration round_trip) {
+  const bool is_late = now - confirmed_at_ > kAnswersToReturn * (probing_interval() + round_trip);
   if (state_ == LinkState::kDown || is_late) {
     state_ = LinkState::kProbing;
     answers_ = 0;

@@ -69,8 +69,9 @@ class LinkMonitor {
 
   /// A packet that must be acknowledged has left. `random` spreads the probes of many nodes.
   void on_sent(Instant now, bool is_probe, std::uint64_t random);
-  /// Something sent on this path was acknowledged. `is_only` no other path is usable: no hesitation.
-  void on_confirmed(Instant now, bool is_only);
+  /// Something sent on this path was acknowledged. `is_only` no other path is usable: no hesitation. While the path
+  /// proves itself, answers must not stay away for longer than some probing intervals and round trips.
+  void on_confirmed(Instant now, bool is_only, Duration round_trip = Duration::zero());
   /// Anything came on this path.
   void on_arrival(Instant now) { heard_at_ = now; }
   /// The probe timeout has passed.
@@ -93,7 +94,7 @@ class LinkMonitor {
 
  private:
   Instant next_probe(bool is_active) const;
-  bool may_return(Instant now, bool is_only);
+  bool may_return(Instant now, bool is_only, Duration round_trip);
   Duration hold() const;
   std::optional<Instant> death(Duration probe_timeout) const;
 

@@ -81,7 +81,7 @@ void Peer::confirm(Path& path, Instant now) {
   const bool is_other_usable = std::any_of(paths_.begin(), paths_.end(), [&path](const auto& other) {
     return other.get() != &path && other->monitor.is_usable();
   });
-  path.monitor.on_confirmed(now, !is_other_usable);
+  path.monitor.on_confirmed(now, !is_other_usable, path.rtt.smoothed());
   if (was_usable || !path.monitor.is_usable()) return;
   path.wants_probe = true;  // A first packet, so that the peer knows that we know.
   path.timeout_base = now;
