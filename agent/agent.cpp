@@ -45,7 +45,7 @@ Agent::Agent(const Config& config, Belongings belongings, Reread reread)
       belongings_(std::move(belongings)),
       end_signals_(io_, SIGTERM, SIGINT),
       reload_signal_(io_, SIGHUP),
-      reactor_(io_),
+      reactor_(io_, config.busy_wait),
       engine_({.id = belongings_.identity.id, .name = config.name, .incarnation = belongings_.identity.incarnation},
               config.engine, random_number),
       pump_(reactor_, engine_),
@@ -173,9 +173,12 @@ std::optional<Instant> Agent::settle() {
     kernel_files_.on_time(at);
     entered_.on_time(at);
     has_more = pump_.flush(at);
-    if (!did_something && !(owner_.take_handed_over() && completions_.wait_briefly())) break;
+    if (!did_something) break;
     has_more = true;
   }
+  const core::EngineStatistics& moved = engine_.statistics();
+  const std::uint64_t before = std::exchange(bytes_moved_, moved.bytes_sent + moved.bytes_received);
+  reactor_.on_moved(bytes_moved_ - before);
   server_.bury();
   if (!completions_.may_sleep()) return at;
   if (has_more) return at;

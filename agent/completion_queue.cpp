@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/completion_queue.hpp"
 
-#include <sched.h>
 #include <sys/eventfd.h>
 
 #include "transport/base/check.hpp"
@@ -18,7 +17,6 @@ void CompletionQueue::push(std::uint64_t token, exec::Reply reply, UniqueFd desc
   {
     const std::lock_guard lock(mutex_);
     completions_.push_back({token, std::move(reply), std::move(descriptor)});
-    is_empty_ = false;
   }
   if (std::this_thread::get_id() == strand_ || !is_asleep_.exchange(false)) return;
   const std::uint64_t one = 1;
@@ -29,17 +27,7 @@ bool CompletionQueue::take(std::vector<Completion>& into) {
   is_asleep_ = false;
   const std::lock_guard lock(mutex_);
   completions_.swap(into);
-  is_empty_ = true;
   return !into.empty();
-}
-
-bool CompletionQueue::wait_briefly() {
-  const Instant until = now() + kPatience;
-  do {
-    if (!is_empty_) return true;
-    sched_yield();
-  } while (now() < until);
-  return !is_empty_;
 }
 
 bool CompletionQueue::may_sleep() {

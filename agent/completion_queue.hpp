@@ -28,10 +28,6 @@ class CompletionQueue final : public Watcher {
     UniqueFd descriptor;
   };
 
-  /// A worker that was just given an operation which does not block is done by then. Sleeping instead costs the
-  /// eventfd, and on an idle virtual CPU the wake-up (25 µs).
-  static constexpr Duration kPatience = std::chrono::microseconds(20);
-
   /// Made on the strand. Errors end the start: descriptors are out.
   explicit CompletionQueue(Reactor& reactor);
 
@@ -40,8 +36,6 @@ class CompletionQueue final : public Watcher {
 
   /// Strand: swaps what has come into `into` (which is empty before). False if nothing has.
   bool take(std::vector<Completion>& into);
-  /// Strand: gives the CPU to those who may be about to push, for kPatience at most. True: something has come.
-  bool wait_briefly();
   /// Strand, last thing before it waits: from now on a push wakes it. False: something has come meanwhile, do not wait.
   bool may_sleep();
 
@@ -51,7 +45,6 @@ class CompletionQueue final : public Watcher {
   const std::thread::id strand_ = std::this_thread::get_id();
   UniqueFd wake_;
   std::atomic<bool> is_asleep_ = false;
-  std::atomic<bool> is_empty_ = true;
   std::mutex mutex_;
   std::vector<Completion> completions_;
 };

@@ -24,7 +24,7 @@ constexpr std::size_t kLinkNameBytesMax = 15;  // IFNAMSIZ
 std::optional<Duration> parse_time(const std::string& text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || value <= 0 || value > 86'400'000) return std::nullopt;
+  if (error != std::errc() || value < 0 || value > 86'400'000) return std::nullopt;
   const std::string unit(end, text.data() + text.size());
   if (unit == "us") return std::chrono::microseconds(value);
   if (unit == "ms") return std::chrono::milliseconds(value);
@@ -39,11 +39,13 @@ std::string text_of(Duration time) {
   return std::to_string(us) + "us";
 }
 
-void add_time(CLI::App& app, const std::string& name, Duration& time, const std::string& help) {
-  const CLI::callback_t parse = [&time](const CLI::results_t& texts) {
+void add_time(CLI::App& app, const std::string& name, Duration& time, const std::string& help,
+              Duration least = std::chrono::microseconds(1)) {
+  const CLI::callback_t parse = [&time, least](const CLI::results_t& texts) {
     const std::optional<Duration> parsed = parse_time(texts.front());
-    if (parsed) time = *parsed;
-    return parsed.has_value();
+    if (!parsed || *parsed < least) return false;
+    time = *parsed;
+    return true;
   };
   app.add_option(name, parse, help)->type_name("TIME")->default_str(text_of(time));
 }
@@ -205,6 +207,7 @@ void add_options(CLI::App& app, Config& config, Texts& texts) {
   add_time(app, "--link-dead-after", engine.link_dead_after, "silence after which a link is down");
   add_time(app, "--call-grace", engine.call_grace, "no link alive: calls fail after this");
   add_time(app, "--session-hold", engine.session_hold, "a lost peer's open files are closed after this");
+  add_time(app, "--busy-wait", config.busy_wait, "the agent stays awake that long for what comes next; 0s: never", {});
 }
 
 void add_bounds(CLI::App& app, Config& config) {

@@ -41,6 +41,7 @@ struct Config {
   std::string state_directory;
   std::string log_level = "info";
   bool has_fuse = true;
+  Duration busy_wait = std::chrono::microseconds(100);
   std::size_t local_connections_max = 4096;
   std::size_t local_handles_max = 65536;
   CallerLimitsConfig caller_limits;

@@ -9,8 +9,6 @@
 namespace qnet::agent {
 namespace {
 
-constexpr std::uint8_t kPriority = 0;
-
 std::uint32_t caller_bytes(const wire::Caller& caller) {
   return 16 + 4 * caller.group_count;
 }
@@ -63,7 +61,7 @@ Result<RequestId> NodeCalls::start(Call call, Instant at) {
                   wire::name_of(static_cast<wire::Opcode>(call.header.opcode)), peers_.name_of(call.node),
                   call.caller->user, call.caller->process, call.header.handle);
   }
-  const Status sent = send(request, *calls_.find(request.value), call.header, *call.caller, std::move(call.body), at);
+  const Status sent = send(request, *calls_.find(request.value), call, at);
   if (!sent) {
     calls_.take(request.value);
     return fail(sent.error());
@@ -72,15 +70,15 @@ Result<RequestId> NodeCalls::start(Call call, Instant at) {
   return request;
 }
 
-Status NodeCalls::send(RequestId request, const Pending& pending, wire::RequestHeader header,
-                       const wire::Caller& caller, Buffer body, Instant at) {
+Status NodeCalls::send(RequestId request, const Pending& pending, Call& call, Instant at) {
   if (pending.node.is_peer()) {
-    return engine_.send(pending.node.peer_id(), pending.life, pending.connection, true, kPriority,
-                        with_envelope(header, caller, std::move(body)), at);
+    return engine_.send(pending.node.peer_id(), pending.life, pending.connection, true, call.priority,
+                        with_envelope(call.header, *call.caller, std::move(call.body)), at);
   }
-  header.size_bytes = static_cast<std::uint32_t>(body.size());
-  executor_.submit({.client = PeerTable::kOwnClient, .header = header, .caller = caller, .body = std::move(body)},
-                   [this, token = request.value](exec::Reply reply) { completions_.push(token, std::move(reply)); });
+  call.header.size_bytes = static_cast<std::uint32_t>(call.body.size());
+  executor_.submit(
+      {.client = PeerTable::kOwnClient, .header = call.header, .caller = *call.caller, .body = std::move(call.body)},
+      [this, token = request.value](exec::Reply reply) { completions_.push(token, std::move(reply)); });
   return {};
 }
 
@@ -106,8 +104,8 @@ void NodeCalls::cancel(RequestId request, Instant at) {
   const wire::RequestHeader header{.opcode = static_cast<std::uint16_t>(wire::Opcode::kCancel),
                                    .request = request.value};
   // If it cannot be sent, the peer is lost and the call ends with that.
-  static_cast<void>(engine_.send(pending->node.peer_id(), pending->life, pending->connection, true, kPriority,
-                                 with_envelope(header, wire::Caller(), Buffer(0)), at));
+  static_cast<void>(engine_.send(pending->node.peer_id(), pending->life, pending->connection, true,
+                                 core::kPriorityNormal, with_envelope(header, wire::Caller(), Buffer(0)), at));
 }
 
 void NodeCalls::abandon(RequestId request, Instant at) {
@@ -131,7 +129,8 @@ void NodeCalls::insist(NodeRef node, Incarnation life, wire::Opcode opcode, Hand
                               .header = header,
                               .caller = &caller,
                               .body = Buffer(0),
-                              .on_reply = std::move(on_reply)},
+                              .on_reply = std::move(on_reply),
+                              .priority = on_done ? core::kPriorityNormal : core::kPriorityLingering},
                              at);
   if (started) return;
   if (on_done) on_done();

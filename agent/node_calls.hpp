@@ -44,6 +44,7 @@ class NodeCalls {
     const wire::Caller* caller = nullptr;
     Buffer body;
     OnReply on_reply;
+    std::uint8_t priority = core::kPriorityNormal;  // kPriorityLingering if nobody waits for it
   };
 
   struct Statistics {
@@ -63,7 +64,7 @@ class NodeCalls {
   void abandon(RequestId request, Instant at);
 
   /// Sends a request without a body (Close, ReleaseLocks) until the owner has it or that life is over. `on_done` (may
-  /// be empty) is called once, at the first outcome.
+  /// be empty: nobody waits for it) is called once, at the first outcome.
   void insist(NodeRef node, Incarnation life, wire::Opcode opcode, HandleId handle, const wire::Caller& caller,
               std::function<void()> on_done, Instant at);
 
@@ -102,8 +103,8 @@ class NodeCalls {
     wire::Caller caller;
   };
 
-  Status send(RequestId request, const Pending& pending, wire::RequestHeader header, const wire::Caller& caller,
-              Buffer body, Instant at);
+  /// Takes the body and fills in the header's size.
+  Status send(RequestId request, const Pending& pending, Call& call, Instant at);
   Result<ConnectionId> own_connection(PeerId peer, Incarnation life, Instant at);
   std::string text_of(RequestId request) const;
   void finish(RequestId request, NodeReply reply, Instant at);

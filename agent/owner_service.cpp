@@ -6,13 +6,6 @@
 #include "transport/wire/opcode.hpp"
 
 namespace qnet::agent {
-namespace {
-
-/// A worker is soon done with what carries no more than this, unless it reads (short reads need no worker).
-constexpr std::size_t kShortBytes = 4096;
-
-}  // namespace
-
 OwnerService::OwnerService(core::Engine& engine, exec::Executor& executor, CompletionQueue& completions,
                            PeerTable& peers, CallerLimitsConfig limits)
     : engine_(engine), executor_(executor), completions_(completions), peers_(peers), limits_(limits) {}
@@ -61,11 +54,9 @@ void OwnerService::on_request(core::MessageArrived message, Instant at) {
   message.body.drop_front(message.body.size() - in.rest().size());
   request.header.size_bytes = static_cast<std::uint32_t>(message.body.size());
   request.body = std::move(message.body);
-  const bool is_short = opcode != wire::Opcode::kRead && request.body.size() <= kShortBytes;
-  const bool is_answered = executor_.submit(std::move(request), [this, token = number | kTokenBit](exec::Reply answer) {
+  executor_.submit(std::move(request), [this, token = number | kTokenBit](exec::Reply answer) {
     completions_.push(token, std::move(answer));
   });
-  if (!is_answered && is_short) has_handed_over_ = true;
 }
 
 std::string OwnerService::text_of(const Serving& serving) const {

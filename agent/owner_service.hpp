@@ -37,8 +37,6 @@ class OwnerService {
   void on_completion(std::uint64_t token, exec::Reply reply, Instant at);
   void on_peer_gone(const core::PeerGone& event);
 
-  /// True once after requests have gone to workers that will soon be done.
-  bool take_handed_over() { return std::exchange(has_handed_over_, false); }
   std::size_t in_flight() const { return serving_.size(); }
   const CallerLimits& limits() const { return limits_; }
   const Statistics& statistics() const { return statistics_; }
@@ -68,7 +66,6 @@ class OwnerService {
   RequestTable<Serving> serving_;
   CallerLimits limits_;
   Statistics statistics_;
-  bool has_handed_over_ = false;
 };
 
 }  // namespace qnet::agent

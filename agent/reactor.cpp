@@ -10,7 +10,7 @@
 
 namespace qnet::agent {
 
-Reactor::Reactor(boost::asio::io_context& io) : set_(io) {
+Reactor::Reactor(boost::asio::io_context& io, Duration busy_wait) : set_(io), busy_wait_(busy_wait) {
   const int set = epoll_create1(EPOLL_CLOEXEC);
   QNET_CHECK(set >= 0);
   set_.assign(set);
@@ -91,7 +91,12 @@ void Reactor::burst() {
   Instant busy_at = started;
   int timeout_ms = 0;  // The first look must not wait: Asio may have come for something else.
   while (is_running_) {
-    const int count = epoll_wait(set_.native_handle(), batch_.data(), kBatchMax, timeout_ms);
+    const auto look = [this](int wait_ms) {
+      return epoll_wait(set_.native_handle(), batch_.data(), kBatchMax, wait_ms);
+    };
+    int count = timeout_ms == 0 ? 0 : busy_wait_.look_for_a_while([&look] { return look(0); }, now);
+    if (count == 0) count = look(timeout_ms);
+    if (timeout_ms != 0) busy_wait_.on_event(now());
     const int served = dispatch(count);
     const std::optional<Instant> deadline = settle_();
     if (!is_running_) return;

@@ -22,6 +22,7 @@
 #include <functional>
 #include <optional>
 
+#include "agent/busy_wait.hpp"
 #include "transport/base/clock.hpp"
 #include "transport/base/result.hpp"
 #include "transport/base/unique_fd.hpp"
@@ -52,7 +53,8 @@ class Reactor {
   static constexpr Duration kBurstMax = std::chrono::milliseconds(20);
   static constexpr int kBatchMax = 64;
 
-  explicit Reactor(boost::asio::io_context& io);
+  /// `busy_wait`: for how long it looks for the next event before it sleeps (busy_wait.hpp).
+  explicit Reactor(boost::asio::io_context& io, Duration busy_wait = {});
 
   void start(Settle settle);
   void stop();
@@ -63,6 +65,9 @@ class Reactor {
   void change(int fd, std::uint32_t events, Watcher& watcher);
   /// No event of this descriptor is delivered any more, not even from the batch in progress. Before close(fd).
   void forget(int fd, Watcher& watcher);
+
+  /// Bytes moved by the events of the latest batch: much of it is no reason to stay awake.
+  void on_moved(std::size_t bytes) { busy_wait_.on_moved(bytes, now()); }
 
   /// This watcher is served first in every batch: what it reports happened before any other event of the batch was
   /// caused by the same program.
@@ -85,6 +90,7 @@ class Reactor {
 
   boost::asio::posix::stream_descriptor set_;  // the epoll set
   Timer timer_;
+  BusyWait busy_wait_;
   bool is_waiting_ = false;
   bool is_running_ = false;
   Settle settle_;

@@ -20,7 +20,7 @@ class Executor::Implementation {
   explicit Implementation(ExecutorConfig config);
   ~Implementation();
 
-  bool submit(Request request, OnReply on_reply);
+  void submit(Request request, OnReply on_reply);
   void cancel(ClientId client, std::uint64_t request);
   void drop_client(ClientId client);
   ExecutorStatistics statistics() const;
@@ -85,22 +85,19 @@ std::shared_ptr<ClientLife> Executor::Implementation::life_of(ClientId client) {
   return life;
 }
 
-bool Executor::Implementation::submit(Request request, OnReply on_reply) {
+void Executor::Implementation::submit(Request request, OnReply on_reply) {
   submitted_.fetch_add(1, std::memory_order_relaxed);
   const std::shared_ptr<ClientLife> client = life_of(request.client);
   if (Reply reply; answer_at_once(context_, *client, request, reply)) {
-    on_reply(std::move(reply));
-    return true;
+    return on_reply(std::move(reply));
   }
   const Need need = need_of(static_cast<wire::Opcode>(request.header.opcode));
   const auto job = std::make_shared<Job>(std::move(request), std::move(on_reply), client, need);
   if (const Status known = requests_.insert(job); !known) {
     requests_.failed.fetch_add(1, std::memory_order_relaxed);
-    job->on_reply(Reply{.error = known.error().code, .body = {}});
-    return true;
+    return job->on_reply(Reply{.error = known.error().code, .body = {}});
   }
   give_to_pool(job);
-  return false;
 }
 
 void Executor::Implementation::give_to_pool(const JobPointer& job) {
@@ -182,8 +179,8 @@ ExecutorStatistics Executor::Implementation::statistics() const {
 Executor::Executor(ExecutorConfig config) : implementation_(std::make_unique<Implementation>(std::move(config))) {}
 Executor::~Executor() = default;
 
-bool Executor::submit(Request request, OnReply on_reply) {
-  return implementation_->submit(std::move(request), std::move(on_reply));
+void Executor::submit(Request request, OnReply on_reply) {
+  implementation_->submit(std::move(request), std::move(on_reply));
 }
 void Executor::cancel(ClientId client, std::uint64_t request) {
   implementation_->cancel(client, request);

@@ -60,8 +60,8 @@ class Executor {
   explicit Executor(ExecutorConfig config);
   ~Executor();  // closes every handle, waits for the workers
 
-  /// `on_reply` is called exactly once, possibly before submit() returns, on any thread. False: a worker has it.
-  bool submit(Request request, OnReply on_reply);
+  /// `on_reply` is called exactly once, possibly before submit() returns, on any thread.
+  void submit(Request request, OnReply on_reply);
   /// The request (client and RequestHeader::request name it) is no longer wanted: ends its wait with EINTR.
   void cancel(ClientId client, std::uint64_t request);
   /// The client is gone: closes its handles, drops its locks, cancels what waits.

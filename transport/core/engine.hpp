@@ -40,6 +40,12 @@ struct LocalNode {
   Incarnation incarnation;
 };
 
+/// Sender's priority of a message that nobody waits for (a Close, the answer to it): it may wait up to kLingerMax for
+/// others to share a packet and a wake-up with.
+inline constexpr std::uint8_t kPriorityLingering = 255;
+inline constexpr std::uint8_t kPriorityNormal = 0;
+inline constexpr Duration kLingerMax = std::chrono::microseconds(200);
+
 /// Times and bounds; every one is an option of qnetd. Defaults: transport.md 3.6, issue numbers.
 struct EngineConfig {
   Duration probe_interval_active = std::chrono::milliseconds(10);

@@ -227,7 +227,7 @@ std::optional<Instant> Peer::deadline(bool has_output, Instant now) const {
     if (state_ == State::kEstablished) consider(session_->path_deadline(*path, now));
   }
   if (state_ == State::kEstablished) consider(session_->deadline());
-  if (state_ == State::kEstablished && !has_output) consider(session_->ack_deadline());
+  if (state_ == State::kEstablished && !has_output) consider(session_->output_deadline());
   if (dead_since_ && is_up_) consider(*dead_since_ + context_.config.call_grace);
   if (lost_at_) consider(*lost_at_ + context_.config.session_hold);
   if (state_ == State::kBound) consider(bound_at_ + context_.config.session_hold);

@@ -48,7 +48,12 @@ Status Session::send(ConnectionId id, bool is_own, std::uint8_t priority, Buffer
   unsent_bytes_ += body.size();
   change_send(*connection, [&](SendQueue& queue) { queue.push(std::move(body), priority); });
   if (is_own) set_awaiting(*connection, true);
-  scheduler_.enqueue(*connection);
+  if (priority != kPriorityLingering) {
+    press(*connection);
+  } else {
+    if (waiting_lanes() == 0) linger_until_ = now + kLingerMax;
+    scheduler_.enqueue(*connection);
+  }
   active_until_ = now + kActiveAfter;
   ++context_.statistics.messages_sent;
   return {};
@@ -85,7 +90,7 @@ void Session::on_frame_acked(const FrameRecord& frame) {
   if (connection == nullptr) return;
   if (frame.type == wire::FrameType::kData) {
     change_send(*connection, [&](SendQueue& queue) { queue.on_acked(frame.message, frame.offset, frame.length); });
-    if (!connection->send.empty()) scheduler_.enqueue(*connection);  // The window has moved.
+    if (!connection->send.empty()) press(*connection);  // The window has moved.
   } else {
     connection->is_close_acked = true;
     connection->is_close_due = false;
@@ -102,7 +107,7 @@ void Session::on_frame_lost(const FrameRecord& frame) {
       frame.type == wire::FrameType::kPing ? nullptr : connections_.find(frame.connection, frame.is_own);
   if (connection == nullptr) return;
   if (frame.type == wire::FrameType::kData) {
-    if (connection->send.on_lost(frame.message, frame.offset, frame.length)) scheduler_.enqueue(*connection);
+    if (connection->send.on_lost(frame.message, frame.offset, frame.length)) press(*connection);
   } else if (frame.type == wire::FrameType::kCredit) {
     connection->is_credit_due = true;
     notice(*connection);
@@ -212,8 +217,9 @@ std::optional<Instant> Session::path_deadline(const Path& path, Instant now) con
   return first;
 }
 
-std::optional<Instant> Session::ack_deadline() const {
+std::optional<Instant> Session::output_deadline() const {
   std::optional<Instant> first;
+  if (waiting_lanes() != 0) first = linger_until_;
   for (unsigned pending = acks_pending_; pending != 0; pending &= pending - 1) {
     const std::optional<Instant> due = acknowledgers_[static_cast<std::size_t>(std::countr_zero(pending))].due_at();
     if (due && (!first || *due < *first)) first = due;

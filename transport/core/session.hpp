@@ -68,8 +68,8 @@ class Session final : private FrameSink {
   /// Fills `staging` (kBatchBytesMax and one datagram) with packets for one path. Nothing when there is nothing to do.
   std::optional<Transmit> next_transmit(MutableBytes staging, Instant now);
   std::optional<Instant> path_deadline(const Path& path, Instant now) const;
-  /// When an acknowledgement must go out.
-  std::optional<Instant> ack_deadline() const;
+  /// When an acknowledgement, or what lingers, must go out.
+  std::optional<Instant> output_deadline() const;
   /// When on_time() has something to do.
   std::optional<Instant> deadline() const;
   /// Adds what this session holds.
@@ -134,6 +134,12 @@ class Session final : private FrameSink {
                        MutableBytes packet, PacketContents& contents) const;
   std::uint8_t named_path(LinkId link, const Path& used) const;
   bool has_ack_due(Instant now, std::size_t path) const;
+  bool lingers(Instant now);
+  /// It has something to send that does not linger.
+  void press(Connection& connection) {
+    scheduler_.enqueue(connection);
+    linger_until_.reset();
+  }
 
   /// Keeps reply_bytes_ up to date around a change of `connection.send`.
   template <class Change>
@@ -159,6 +165,7 @@ class Session final : private FrameSink {
   SessionTerms terms_;
   ConnectionTable connections_;
   SendScheduler scheduler_;
+  std::optional<Instant> linger_until_;  // all that is in scheduler_ may wait that long
   std::array<RingQueue<Notice>, kLanes> notices_;
   Lanes noticed_ = 0;  // whose notices_ are not empty
   SendCredit send_credit_;

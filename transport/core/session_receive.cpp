@@ -104,7 +104,7 @@ void Session::follow_policy(Connection& connection, const wire::DataFrame& reque
   if (policy == connection.policy) return;
   scheduler_.remove(connection);
   connection.policy = policy;
-  if (!connection.send.empty()) scheduler_.enqueue(connection);
+  if (!connection.send.empty()) press(connection);
   if (std::exchange(connection.is_in_notices, false)) notice(connection);
 }
 
@@ -170,7 +170,7 @@ void Session::apply_credit(const wire::CreditFrame& frame) {
   }
   // Replies are allowed by whoever opened the connection.
   Connection* connection = connections_.find(frame.connection, frame.direction == wire::Direction::kRequest);
-  if (connection != nullptr && connection->send.credit().raise(frame.limit_bytes)) scheduler_.enqueue(*connection);
+  if (connection != nullptr && connection->send.credit().raise(frame.limit_bytes)) press(*connection);
 }
 
 bool Session::apply_ack(const wire::AckFrame& frame, Instant now) {

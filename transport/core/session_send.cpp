@@ -19,9 +19,18 @@ bool Session::has_ack_due(Instant now, std::size_t path) const {
   return false;
 }
 
+/// May all that there is to send wait for company?
+bool Session::lingers(Instant now) {
+  if (!linger_until_) return false;
+  const bool is_alone = noticed_ == 0 && !is_session_credit_due_ && scheduler_.ready() != 0;
+  if (is_alone && now < *linger_until_) return true;
+  linger_until_.reset();
+  return false;
+}
+
 std::optional<Transmit> Session::next_transmit(MutableBytes staging, Instant now) {
   if (std::optional<Transmit> batch = send_signals(staging, now)) return batch;
-  if (waiting_lanes() != 0) {
+  if (waiting_lanes() != 0 && !lingers(now)) {
     if (std::optional<Transmit> batch = send_lanes(staging, now)) return batch;
   }
   if (std::optional<Transmit> batch = send_copies(staging, now)) return batch;

@@ -226,6 +226,31 @@ TEST_F(EngineTest, ASteadySmallCallIsTwoPackets) {
   EXPECT_EQ(engine_->statistics().messages_delivered, 100u);
 }
 
+TEST_F(EngineTest, WhatNobodyWaitsForSharesThePacketOfTheNextMessageOrGoesALittleLater) {
+  join();
+  const ConnectionId connection = *engine_->open_connection(peer_, "", "", now_);
+  give_frames(wire::AckFrame{.largest = 1, .range_count = 1, .ranges = {{{0, 1}}}});
+  const auto say = [&](std::string_view text, std::uint8_t priority) {
+    ASSERT_TRUE(engine_->send(peer_, Incarnation{200}, connection, true, priority, Buffer(as_bytes(text)), now_));
+  };
+  static_cast<void>(take());
+  say("close", kPriorityLingering);
+  EXPECT_TRUE(take().empty());
+  now_ += 50us;
+  say("open", kPriorityNormal);
+  const std::vector<Packet> both = take();
+  ASSERT_EQ(both.size(), 1u);
+  EXPECT_GE(both[0].payload.size(), 2 * wire::DataFrame::kHeadBytes + 9);
+
+  say("close", kPriorityLingering);
+  EXPECT_TRUE(take().empty());
+  EXPECT_LE(engine_->deadline().value(), now_ + kLingerMax);
+  now_ += kLingerMax;
+  engine_->on_time(now_);
+  EXPECT_EQ(take().size(), 1u);
+  EXPECT_TRUE(take().empty());
+}
+
 TEST_F(EngineTest, NoiseInAnEstablishedSessionDoesNoHarm) {
   join();
   std::mt19937_64 noise(9);
