@@ -82,21 +82,14 @@ class Client {
   template <class Message>
   Pending start(wire::Opcode opcode, const Message& message, On on = {}) {
     auto promise = std::make_shared<std::promise<Reply>>();
-    auto reply = promise->get_future();
-    const auto answer = [promise](Reply given) { promise->set_value(std::move(given)); };
-    return {.client = id_, .request = start_then(opcode, message, on, answer), .reply = std::move(reply)};
-  }
-  /// Calls `then` with the reply, on whatever thread it comes. Returns the request's number.
-  template <class Message>
-  std::uint64_t start_then(wire::Opcode opcode, const Message& message, On on, Executor::OnReply then) {
-    const std::uint64_t number = ++last_request_;
+    Pending pending{.client = id_, .request = ++last_request_, .reply = promise->get_future()};
     Request request{.client = id_, .header = {}, .caller = caller_, .body = to_body(message)};
     request.header.opcode = static_cast<std::uint16_t>(opcode);
-    request.header.request = number;
+    request.header.request = pending.request;
     request.header.handle = on.handle;
     request.header.second_handle = on.second_handle;
-    executor_.submit(std::move(request), std::move(then));
-    return number;
+    executor_.submit(std::move(request), [promise](Reply reply) { promise->set_value(std::move(reply)); });
+    return pending;
   }
   template <class Operation>
   Answer<typename Operation::Reply> ask(const typename Operation::Request& request, On on = {});

@@ -8,6 +8,7 @@
 
 #include <thread>
 
+#include "agent/exec/request_table.hpp"
 #include "tests/unit/exec/exec_rig.hpp"
 
 namespace qnet::exec {
@@ -43,20 +44,17 @@ TEST_F(WaitTest, OpeningAFifoWaitsForTheOtherSide) {
   EXPECT_EQ(me_.open(path("p"), O_WRONLY | O_NONBLOCK).error, ENXIO);
 }
 
-TEST_F(WaitTest, AnAnsweredReadHoldsTheFileNoMore) {
-  const auto both = me_.must_open(make_fifo("p"), O_RDWR);
-  const auto reader = me_.must_open(path("p"), O_RDONLY | O_NONBLOCK);
-  ASSERT_EQ(me_.ask<op::SetFlags>({.flags = 0}, {reader}).error, 0);
-  std::promise<int> opened;
-  // Everything is closed before this answer is taken: by then there must be no reader.
-  const auto close_all = [&](const Reply&) {
-    EXPECT_EQ(me_.close(reader), 0);
-    EXPECT_EQ(me_.close(both), 0);
-    opened.set_value(me_.open(path("p"), O_WRONLY | O_NONBLOCK).error);
-  };
-  me_.start_then(wire::Opcode::kRead, wire::ReadRequest{.length_bytes = 10}, {reader}, close_all);
-  EXPECT_EQ(me_.write(both, "x"), 1);
-  EXPECT_EQ(opened.get_future().get(), ENXIO);
+/// Who hears the answer may close the file and rely on it.
+TEST(ExecRequestTableTest, AnAnsweredJobHoldsTheFileNoMore) {
+  RequestTable table(10);
+  const auto mark = std::make_shared<int>();
+  const auto job = std::make_shared<Job>(
+      Request{}, [&mark](const Reply&) { EXPECT_EQ(mark.use_count(), 1); }, std::make_shared<ClientLife>(ClientId{1}),
+      Need::kNothing);
+  job->wait_mark = mark;
+  ASSERT_TRUE(table.insert(job));
+  EXPECT_EQ(mark.use_count(), 2);
+  table.answer(*job, Reply{});
 }
 
 TEST_F(WaitTest, CancelGetsAThreadOutOfABlockingOpen) {
