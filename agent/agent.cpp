@@ -176,9 +176,6 @@ std::optional<Instant> Agent::settle() {
     if (!did_something) break;
     has_more = true;
   }
-  const core::EngineStatistics& moved = engine_.statistics();
-  const std::uint64_t before = std::exchange(bytes_moved_, moved.bytes_sent + moved.bytes_received);
-  reactor_.on_moved(bytes_moved_ - before);
   server_.bury();
   if (!completions_.may_sleep()) return at;
   if (has_more) return at;

@@ -101,7 +101,6 @@ class Agent {
   LocalServer server_;
 
   std::vector<CompletionQueue::Completion> taken_;  // kept for its capacity
-  std::uint64_t bytes_moved_ = 0;                   // as of the latest settle()
   std::uint64_t settled_ = 0, completions_taken_ = 0;
 };
 

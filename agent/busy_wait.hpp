@@ -15,8 +15,6 @@
 
 #include <sched.h>
 
-#include <algorithm>
-
 #include "transport/base/clock.hpp"
 
 namespace qnet::agent {
@@ -27,9 +25,6 @@ class BusyWait {
   static constexpr int kPauseFactor = 50;
   /// A gap up to that many limits is quick: asleep everything takes longer.
   static constexpr int kQuickFactor = 3;
-  /// Whoever copies much has work for every CPU.
-  static constexpr std::size_t kBulkBytes = 32 << 10;
-  static constexpr Duration kBulkPause = std::chrono::milliseconds(2);
 
   /// Zero: never.
   explicit BusyWait(Duration limit) : limit_(limit) {}
@@ -42,7 +37,7 @@ class BusyWait {
     for (Instant at = began_; at - began_ < limit_;) {
       sched_yield();
       const Instant back = clock();
-      if (back - at >= kStolen) pause(back + kPauseFactor * (back - at));
+      if (back - at >= kStolen) paused_until_ = back + kPauseFactor * (back - at);
       at = back;
       if (const int found = look(); found != 0) return found;
     }
@@ -50,14 +45,8 @@ class BusyWait {
   }
   /// An event has come, whether it was found awake or asleep.
   void on_event(Instant at) { is_quick_ = at - began_ < kQuickFactor * limit_; }
-  /// So much has been moved since the last event.
-  void on_moved(std::size_t bytes, Instant at) {
-    if (bytes >= kBulkBytes) pause(at + kBulkPause);
-  }
 
  private:
-  void pause(Instant until) { paused_until_ = std::max(paused_until_, until); }
-
   const Duration limit_;
   bool is_quick_ = false;
   Instant began_{};

@@ -66,9 +66,6 @@ class Reactor {
   /// No event of this descriptor is delivered any more, not even from the batch in progress. Before close(fd).
   void forget(int fd, Watcher& watcher);
 
-  /// Bytes moved by the events of the latest batch: much of it is no reason to stay awake.
-  void on_moved(std::size_t bytes) { busy_wait_.on_moved(bytes, now()); }
-
   /// This watcher is served first in every batch: what it reports happened before any other event of the batch was
   /// caused by the same program.
   void look_first(Watcher& watcher) { first_ = &watcher; }
