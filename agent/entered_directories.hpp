@@ -37,6 +37,7 @@ class EnteredDirectories final : public Watcher {
   struct Where {
     HandleKey key;
     Incarnation life;
+    std::uint32_t user = 0;  // who opened it
     FileIdentity file;
     std::string path;
   };

@@ -75,7 +75,9 @@ Result<HandleKey> OwnAnswers::shown_handle(const LocalSession& session, const Lo
   const int shown = request.descriptor.get();
   if (LocalHandles::is_end_of(*handle, shown)) return key;
   const bool is_adopting = request.header.opcode == static_cast<std::uint16_t>(wire::Opcode::kAdoptHandle);
-  if (is_adopting && entered_.is_shadow_of(key, shown)) return key;
+  // Being in a directory gives nobody else the right to read it: only what is open as a place.
+  const bool is_place = handle->kind == wire::HandleKind::kPath;
+  if (is_adopting && is_place && entered_.is_shadow_of(key, shown)) return key;
   return fail(EACCES, "not shown");
 }
 
@@ -100,7 +102,7 @@ void OwnAnswers::enter_directory(LocalSession& session, LocalRequest request) {
     const Result<HandleKey> key = shown_handle(session, request);
     if (!key) return session.reply(failed(key.error().code));
     const LocalHandle& handle = *handles_.find(*key);
-    entering.where = {*key, handle.life, handle.file, std::move(entering.where.path)};
+    entering.where = {*key, handle.life, handle.opener.user, handle.file, std::move(entering.where.path)};
     if (std::optional<UniqueFd> shadow = entered_.find(entering.where, now())) {
       return session.reply({}, std::move(*shadow));
     }

@@ -91,6 +91,10 @@ TEST_F(PolicySimTest, ALinkThatNeverWorkedIsGivenTheCallGrace) {
   EXPECT_EQ(error_of_sending(), 0);
   ASSERT_TRUE(network_->run_until([this] { return !lost_at_.empty(); }, 300ms));
   EXPECT_EQ(error_of_sending(), ENETDOWN);
+  cut(false, 1);
+  ASSERT_TRUE(network_->run_until([this] { return error_of_opening("exclusive", "en1") == 0; }, 3s));
+  network_->run_for(1s);
+  EXPECT_EQ(requests_, 0u) << "what has failed before it was sent is not executed later";
 }
 
 TEST_F(PolicySimTest, WhenThePeerIsLostExclusiveCallsEndWithThePeer) {

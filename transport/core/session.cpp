@@ -191,9 +191,11 @@ void Session::on_time(Instant now) {
     const std::optional<Instant> verdict = verdict_at(link);
     if (!verdict || now < *verdict) continue;
     lost_links_ |= 1u << link.value;
-    connections_.for_each([&](const Connection& connection) {
+    connections_.for_each([&](Connection& connection) {
       if (!connection.is_own || connection.policy != Policy{PolicyKind::kExclusive, link}) return;
-      if (connection.awaits_reply) context_.emit(ConnectionLost{terms_.peer, terms_.incarnation, connection.id});
+      // Its caller is told that it failed: what has not been begun is not executed when the link is back.
+            change_send(connection, [this](SendQueue& queue) { unsent_bytes_ -= queue.drop_unsent(); });
+      context_.emit(ConnectionLost{terms_.peer, terms_.incarnation, connection.id});
     });
   }
 }

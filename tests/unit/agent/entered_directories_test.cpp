@@ -25,7 +25,7 @@ class EnteredDirectoriesTest : public testing::Test {
   UniqueFd keep(const HandleKey& key, int shadow) {
     int ends[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
-    entered_.keep({key, Incarnation{5}, {0, 1, key.handle.value}, "/net/b/d"}, UniqueFd(ends[0]), shadow, at_);
+    entered_.keep({key, Incarnation{5}, 1000, {0, 1, key.handle.value}, "/net/b/d"}, UniqueFd(ends[0]), shadow, at_);
     return UniqueFd(ends[1]);
   }
   bool is_kept(const UniqueFd& other_end) {
@@ -80,13 +80,16 @@ TEST_F(EnteredDirectoriesTest, ForAMomentTheSameDirectoryIsAtHand) {
   ASSERT_EQ(fstat(shadow.get(), &made), 0);
   const UniqueFd end = keep(kFirst, shadow.get());
   shadow.reset();
-  EnteredDirectories::Where where{kSecond, Incarnation{5}, {0, 1, kFirst.handle.value}, "/net/b/d"};
+  EnteredDirectories::Where where{kSecond, Incarnation{5}, 1000, {0, 1, kFirst.handle.value}, "/net/b/d"};
   std::optional<UniqueFd> again = entered_.find(where, at_ + EnteredDirectories::kAtHandTime / 2);
   ASSERT_TRUE(again.has_value()) << "another handle of the same directory";
   ASSERT_EQ(fstat(again->get(), &found), 0);
   EXPECT_EQ(found.st_ino, made.st_ino);
   again.reset();
   EXPECT_TRUE(is_kept(end)) << "the time began anew";
+  where.user = 1001;
+  EXPECT_FALSE(entered_.find(where, at_).has_value()) << "what another has opened";
+  where.user = 1000;
   where.path = "/net/b/e";
   EXPECT_FALSE(entered_.find(where, at_).has_value());
   where.path = "/net/b/d";
