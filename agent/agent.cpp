@@ -227,7 +227,7 @@ void Agent::on_event(core::Event& event, Instant at) {
                  core::text_of(down->reason));
     calls_.on_peer_down(*down);
   } else if (const auto* lost = std::get_if<core::ConnectionLost>(&event)) {
-    calls_.on_connection_lost(*lost);
+    calls_.on_connection_lost(*lost, at);
   } else if (const auto* gone = std::get_if<core::PeerGone>(&event)) {
     calls_.on_peer_gone(*gone);
     owner_.on_peer_gone(*gone);

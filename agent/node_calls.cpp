@@ -99,13 +99,16 @@ void NodeCalls::cancel(RequestId request, Instant at) {
   const Pending* pending = calls_.find(request.value);
   if (pending == nullptr) return;
   if (logs_debug()) spdlog::debug("cancel request={}", text_of(request));
-  if (!pending->node.is_peer()) return executor_.cancel(PeerTable::kOwnClient, request.value);
+  if (pending->node.is_peer()) send_cancel(request, pending->node.peer_id(), pending->life, pending->connection, at);
+  else executor_.cancel(PeerTable::kOwnClient, request.value);
+}
 
+/// If it cannot be sent, the peer or the only link is lost, and the call ends with that.
+void NodeCalls::send_cancel(RequestId request, PeerId peer, Incarnation life, ConnectionId connection, Instant at) {
   const wire::RequestHeader header{.opcode = static_cast<std::uint16_t>(wire::Opcode::kCancel),
                                    .request = request.value};
-  // If it cannot be sent, the peer is lost and the call ends with that.
-  static_cast<void>(engine_.send(pending->node.peer_id(), pending->life, pending->connection, true,
-                                 core::kPriorityNormal, with_envelope(header, wire::Caller(), Buffer(0)), at));
+  static_cast<void>(engine_.send(peer, life, connection, true, core::kPriorityNormal,
+                                 with_envelope(header, wire::Caller(), Buffer(0)), at));
 }
 
 void NodeCalls::abandon(RequestId request, Instant at) {
@@ -224,12 +227,16 @@ void NodeCalls::on_peer_down(const core::PeerDown& event) {
   for (const std::uint64_t request : calls_.numbers_if(is_waiting)) lose(RequestId{request}, EHOSTDOWN);
 }
 
-void NodeCalls::on_connection_lost(const core::ConnectionLost& event) {
+void NodeCalls::on_connection_lost(const core::ConnectionLost& event, Instant at) {
   const auto is_waiting = [&](const Pending& pending) {
     return pending.node == NodeRef::peer(event.peer) && pending.life == event.incarnation &&
            pending.connection == event.connection && pending.on_reply;
   };
-  for (const std::uint64_t request : calls_.numbers_if(is_waiting)) lose(RequestId{request}, ENETDOWN);
+  for (const std::uint64_t request : calls_.numbers_if(is_waiting)) {
+    lose(RequestId{request}, ENETDOWN);
+    const Result<ConnectionId> other = own_connection(event.peer, event.incarnation, at);
+    if (other) send_cancel(RequestId{request}, event.peer, event.incarnation, *other, at);
+  }
 }
 
 /// Ends the waiting, not the call: the same life may come back and answer, and what it opened must then be closed.

@@ -73,7 +73,8 @@ class NodeCalls {
   void on_peer_up(const core::PeerUp& event, Instant at);
   void on_peer_down(const core::PeerDown& event);
   void on_peer_gone(const core::PeerGone& event);
-  void on_connection_lost(const core::ConnectionLost& event);
+  /// Its calls end with ENETDOWN and are withdrawn by the other links: they are not executed when the link is back.
+  void on_connection_lost(const core::ConnectionLost& event, Instant at);
 
   /// When on_time() has something to do.
   std::optional<Instant> deadline() const { return retry_at_; }
@@ -105,6 +106,7 @@ class NodeCalls {
 
   /// Takes the body and fills in the header's size.
   Status send(RequestId request, const Pending& pending, Call& call, Instant at);
+  void send_cancel(RequestId request, PeerId peer, Incarnation life, ConnectionId connection, Instant at);
   Result<ConnectionId> own_connection(PeerId peer, Incarnation life, Instant at);
   std::string text_of(RequestId request) const;
   void finish(RequestId request, NodeReply reply, Instant at);

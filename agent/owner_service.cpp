@@ -34,8 +34,12 @@ void OwnerService::on_request(core::MessageArrived message, Instant at) {
   const auto opcode = static_cast<wire::Opcode>(request.header.opcode);
   if (opcode == wire::Opcode::kCancel) {
     if (logs_debug()) spdlog::debug("cancel request={}", text_of(serving));
-    return executor_.cancel(request.client, request.header.request);
+    if (!executor_.cancel(request.client, request.header.request)) {
+      withdrawn_.add(request.client, request.header.request);
+    }
+    return;
   }
+  if (withdrawn_.contains(request.client, request.header.request)) return reply(serving, failed(EINTR), at);
 
   ++statistics_.requests;
   if (wire::where_executed(opcode) == wire::Where::kAgent) return reply(serving, failed(EOPNOTSUPP), at);
@@ -104,6 +108,7 @@ void OwnerService::on_peer_gone(const core::PeerGone& event) {
   if (!client) return;
   spdlog::info("peer gone node={} incarnation={}", peers_.name_of(NodeRef::peer(event.peer)), event.incarnation.value);
   executor_.drop_client(*client);
+  withdrawn_.drop_client(*client);
 }
 
 }  // namespace qnet::agent

@@ -17,6 +17,7 @@
 #include "agent/peer_table.hpp"
 #include "agent/reply.hpp"
 #include "agent/request_table.hpp"
+#include "agent/withdrawn_requests.hpp"
 #include "transport/core/engine.hpp"
 
 namespace qnet::agent {
@@ -64,6 +65,7 @@ class OwnerService {
   CompletionQueue& completions_;
   PeerTable& peers_;
   RequestTable<Serving> serving_;
+  WithdrawnRequests withdrawn_;
   CallerLimits limits_;
   Statistics statistics_;
 };

@@ -21,7 +21,7 @@ class Executor::Implementation {
   ~Implementation();
 
   void submit(Request request, OnReply on_reply);
-  void cancel(ClientId client, std::uint64_t request);
+  bool cancel(ClientId client, std::uint64_t request);
   void drop_client(ClientId client);
   ExecutorStatistics statistics() const;
 
@@ -116,8 +116,10 @@ void Executor::Implementation::wake(JobPointer job) {
   if (std::optional<Reply> reply = run(context_, job)) requests_.answer(*job, std::move(*reply));
 }
 
-void Executor::Implementation::cancel(ClientId client, std::uint64_t request) {
-  if (const JobPointer job = requests_.find(client, request)) cancel_jobs({job});
+bool Executor::Implementation::cancel(ClientId client, std::uint64_t request) {
+  const JobPointer job = requests_.find(client, request);
+  if (job) cancel_jobs({job});
+  return job != nullptr;
 }
 
 /// The flag comes first: wherever a job moves from now on, it is seen there.
@@ -182,8 +184,8 @@ Executor::~Executor() = default;
 void Executor::submit(Request request, OnReply on_reply) {
   implementation_->submit(std::move(request), std::move(on_reply));
 }
-void Executor::cancel(ClientId client, std::uint64_t request) {
-  implementation_->cancel(client, request);
+bool Executor::cancel(ClientId client, std::uint64_t request) {
+  return implementation_->cancel(client, request);
 }
 void Executor::drop_client(ClientId client) {
   implementation_->drop_client(client);

@@ -63,7 +63,7 @@ class Executor {
   /// `on_reply` is called exactly once, possibly before submit() returns, on any thread.
   void submit(Request request, OnReply on_reply);
   /// The request (client and RequestHeader::request name it) is no longer wanted: ends its wait with EINTR.
-  void cancel(ClientId client, std::uint64_t request);
+  bool cancel(ClientId client, std::uint64_t request);
   /// The client is gone: closes its handles, drops its locks, cancels what waits.
   void drop_client(ClientId client);
 

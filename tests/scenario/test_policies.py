@@ -73,6 +73,18 @@ def test_exclusive_is_enetdown_while_its_link_is_cut_and_works_again_after(duo):
     wait_until(lambda: duo.exec("a", "cat /remote/exclusive-en1/etc/hostname").status == 0, 5, "en1 works again")
 
 
+def test_what_failed_with_its_exclusive_link_is_not_done_when_the_link_is_back(make_lab):
+    # The link is believed in long enough for the request to be sent, and lost.
+    lab = make_lab("a", "b", links=2, options=["--link-dead-after", "2s"])
+    lab.exec("b", "touch /tmp/kept", plain=True, check=True)
+    lab.exec("a", "test -e /net/b~exclusive:en1/tmp/kept", check=True)
+    lab.link("a-b:en1", "cut")
+    assert "Network is down" in lab.exec("a", "unlink /net/b~exclusive:en1/tmp/kept", timeout=10).stderr
+    lab.link("a-b:en1", "heal")
+    wait_until(lambda: lab.exec("a", "test -e /net/b~exclusive:en1/etc/hostname").status == 0, 5, "en1 works again")
+    lab.exec("a", "test -e /net/b~exclusive:en1/tmp/kept", check=True)
+
+
 def test_preferred_goes_on_when_its_link_is_cut_and_comes_back(duo):
     duo.exec("a", "cat /remote/preferred-en1/tmp/data >/dev/null", check=True)
     duo.link("a-b:en1", "cut")
