@@ -41,8 +41,8 @@ void EnteredDirectories::keep(Where where, UniqueFd end, int shadow, Instant at)
 std::optional<UniqueFd> EnteredDirectories::find(const Where& where, Instant at) {
   const auto found = std::ranges::find_if(at_hand_, [&](const AtHand& one) {
     const Where& entered = entered_.at(one.watch).where;
-    return entered.key.node == where.key.node && entered.life == where.life && entered.user == where.user && entered.file == where.file &&
-           entered.path == where.path;
+    return entered.key.node == where.key.node && entered.life == where.life && entered.user == where.user &&
+           entered.file == where.file && entered.path == where.path;
   });
   if (found == at_hand_.end()) return std::nullopt;
   UniqueFd copy(fcntl(found->shadow.get(), F_DUPFD_CLOEXEC, 0));

@@ -194,7 +194,7 @@ void Session::on_time(Instant now) {
     connections_.for_each([&](Connection& connection) {
       if (!connection.is_own || connection.policy != Policy{PolicyKind::kExclusive, link}) return;
       // Its caller is told that it failed: what has not been begun is not executed when the link is back.
-            change_send(connection, [this](SendQueue& queue) { unsent_bytes_ -= queue.drop_unsent(); });
+      change_send(connection, [this](SendQueue& queue) { unsent_bytes_ -= queue.drop_unsent(); });
       context_.emit(ConnectionLost{terms_.peer, terms_.incarnation, connection.id});
     });
   }
