@@ -4,10 +4,12 @@ import json
 import os
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.wait import wait_until
+from labnet import links as lab_links, state as lab_state
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = str(ROOT / "tests" / "lab")
@@ -136,13 +138,29 @@ class Lab:
             assert result.status == 0, f"{node}$ {command}: status {result.status}\n{result.stdout}{result.stderr}"
         return result
 
-    # ---- what a test looks at ----
+    # ---- what a test disturbs, and looks at ----
 
     def link(self, spec, *words):
         self.tool("link", spec, *words)
 
     def agent(self, node, verb):
         return self.tool("agent", node, verb)
+
+    def signal_agent(self, node, number):
+        """Sends the signal to the node's agent; the time (CLOCK_MONOTONIC, seconds) at which it did."""
+        pid = lab_state.load_or_fail(self.folder)["nodes"][node]["agent"]["pid"]
+        moment = time.monotonic()
+        os.kill(pid, number)
+        return moment
+
+    def cut(self, spec):
+        """link(spec, "cut"); the time (CLOCK_MONOTONIC, seconds) at which it began to."""
+        with lab_state.Lock(self.folder):
+            lab = lab_state.load_or_fail(self.folder)
+            moment = time.monotonic()
+            lab_links.change(lab, spec, "cut", None)
+            lab_state.save(self.folder, lab)
+        return moment
 
     def log(self, node):
         return self.agent(node, "log")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lost node is an error within a second, a lost client leaves nothing open, and everything works again afterwards."""
+import signal
 import time
 
 import pytest
@@ -7,9 +8,8 @@ import pytest
 from conversation import Conversation, converse
 from harness import wait_until
 
-#: D8: a peer whose agent is gone. Bound of the contract, and what measuring itself may cost on a busy machine.
+#: The contract: a lost peer is an error by then, counted from the signal or from the cut.
 ERROR_WITHIN_S = 1.0
-SLACK_S = 0.5
 
 
 @pytest.fixture(autouse=True)
@@ -57,16 +57,24 @@ def start_copier(lab):
     return copier
 
 
-def test_kill_of_the_owner_s_agent_in_the_middle_of_a_copy_is_ehostdown_within_a_second(lab):
-    copier = start_copier(lab)
-    killed = time.clock_gettime(time.CLOCK_MONOTONIC)
-    lab.agent("b", "kill")
+def assert_fails_from(copier, moment):
+    """The copier is told EHOSTDOWN in time."""
     error, when = copier.read_line(timeout=10).split()
     assert error == "EHOSTDOWN"
-    assert float(when) - killed < ERROR_WITHIN_S + SLACK_S
+    assert float(when) - moment < ERROR_WITHIN_S
+
+
+def go_on_without_the_node(copier):
+    """Every further call of the copier fails at once, on what is open and by name."""
     copier.write_line("go on")
     answers = [copier.read_line(timeout=10).strip() for _ in range(6)]
     assert answers == ["EHOSTDOWN at once"] * 5 + ["closed at once"]
+
+
+def test_kill_of_the_owner_s_agent_in_the_middle_of_a_copy_is_ehostdown_within_a_second(lab):
+    copier = start_copier(lab)
+    assert_fails_from(copier, lab.signal_agent("b", signal.SIGKILL))
+    go_on_without_the_node(copier)
     assert copier.wait(timeout=10).status == 0
 
 
@@ -75,10 +83,9 @@ def test_cp_says_host_is_down_and_the_next_command_too(lab):
     copy = Conversation(lab.start("a", "echo begun; cp /net/b/tmp/big /net/b/tmp/copied; echo $?"))
     assert copy.read_line() == "begun\n"
     wait_until(lambda: lab.exec("b", ["sh", "-c", "test -s /tmp/copied"], plain=True).status == 0, 10, "copying")
-    began = time.monotonic()
-    lab.agent("b", "kill")
+    killed = lab.signal_agent("b", signal.SIGKILL)
     result = copy.wait(timeout=10)
-    assert time.monotonic() - began < ERROR_WITHIN_S + SLACK_S + 1.0  # with the time that `kill` takes
+    assert time.monotonic() - killed < ERROR_WITHIN_S
     assert result.stdout == "1\n"
     assert "Host is down" in result.stderr
 
@@ -86,7 +93,7 @@ def test_cp_says_host_is_down_and_the_next_command_too(lab):
     result = lab.exec("a", ["ls", "/net/b/tmp"], timeout=10)
     assert result.stderr == "ls: cannot access '/net/b/tmp': Host is down\n"
     assert result.status == 2
-    assert time.monotonic() - began < ERROR_WITHIN_S + SLACK_S
+    assert time.monotonic() - began < ERROR_WITHIN_S
     assert lab.exec("a", ["ls", "/net"]).stdout == "a\nb\n", "a node that is down is known all the same"
     assert lab.exec("a", ["cat", "/net/a/etc/hostname"]).stdout == "a\n"
 
@@ -94,29 +101,29 @@ def test_cp_says_host_is_down_and_the_next_command_too(lab):
 def test_a_stopped_owner_is_ehostdown_and_nothing_hangs(lab):
     """No ICMP helps here: only silence tells."""
     copier = start_copier(lab)
-    stopped = time.clock_gettime(time.CLOCK_MONOTONIC)
-    lab.agent("b", "stop")
-    error, when = copier.read_line(timeout=10).split()
-    assert error == "EHOSTDOWN"
-    assert float(when) - stopped < ERROR_WITHIN_S + SLACK_S
+    assert_fails_from(copier, lab.signal_agent("b", signal.SIGSTOP))
+    go_on_without_the_node(copier)
     lab.agent("b", "cont")
     wait_until(lambda: lab.exec("a", ["cat", "/net/b/etc/hostname"]).stdout == "b\n", 10, "back after SIGCONT")
-    copier.kill()
+    assert copier.wait(timeout=10).status == 0
 
 
 def test_a_cut_cable_is_ehostdown_and_handles_work_again_when_it_heals(lab):
     copier = start_copier(lab)
-    cut = time.clock_gettime(time.CLOCK_MONOTONIC)
-    lab.link("a-b:en0", "cut")
-    error, when = copier.read_line(timeout=10).split()
-    assert error == "EHOSTDOWN"
-    assert float(when) - cut < ERROR_WITHIN_S + SLACK_S
+    assert_fails_from(copier, lab.cut("a-b:en0"))
     assert says(lab, "cat /net/b/etc/hostname") == "cat: /net/b/etc/hostname: Host is down\n"
     lab.link("a-b:en0", "heal")
     wait_until(lambda: lab.exec("a", ["cat", "/net/b/etc/hostname"]).stdout == "b\n", 10, "the link heals")
     copier.write_line("go on")
     answers = [copier.read_line(timeout=10).split()[0] for _ in range(6)]
     assert answers[:5] == ["ok"] * 5, "the same life of b: what was open is open"
+    assert copier.wait(timeout=10).status == 0
+
+
+def test_once_a_cut_is_known_every_further_call_fails_at_once(lab):
+    copier = start_copier(lab)
+    assert_fails_from(copier, lab.cut("a-b:en0"))
+    go_on_without_the_node(copier)
     assert copier.wait(timeout=10).status == 0
 
 
