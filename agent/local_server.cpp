@@ -159,7 +159,7 @@ bool LocalServer::accept_one() {
     ++statistics_.refused;
     return true;
   }
-  const int bytes = kSendBufferBytes;
+  const int bytes = wire::kLocalSendBufferBytes;
   if (setsockopt(connection.get(), SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) != 0) {
     static_cast<void>(setsockopt(connection.get(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes));
   }

@@ -39,8 +39,6 @@ class SocketLock {
 class LocalServer final : public Watcher {
  public:
   static constexpr int kAcceptBurstMax = 16;
-  /// A write of kDataBytesMax goes into the socket at once, if the kernel allows it.
-  static constexpr int kSendBufferBytes = 1 << 20;
 
   struct Statistics {
     std::uint64_t accepted = 0, refused = 0;

@@ -85,6 +85,8 @@ Result<int> connect_to_agent(AgentIdentity& agent) {
   do {
     connected = raw_syscall(SYS_connect, fd, &pool.address, sizeof pool.address);
   } while (connected == -EINTR);
+  const int send_buffer_bytes = wire::kLocalSendBufferBytes;
+  raw_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &send_buffer_bytes, sizeof send_buffer_bytes);
   ucred peer{};
   socklen_t peer_bytes = sizeof peer;
   if (connected == 0) connected = raw_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_bytes);

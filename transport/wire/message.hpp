@@ -25,6 +25,9 @@ namespace qnet::wire {
 
 /// Most bytes of data in one Read, Write or ReadDirectory; longer calls are cut by the client.
 inline constexpr std::size_t kDataBytesMax = 1 << 20;
+/// What both ends of the local socket ask for as send buffer: a read or write goes in at once where the kernel allows
+/// it. With its default of 208 KiB program and agent wake each other four times for the 512 KiB that cp writes.
+inline constexpr int kLocalSendBufferBytes = kDataBytesMax;
 /// Longest path text, as PATH_MAX with the NUL.
 inline constexpr std::size_t kPathBytesMax = 4095;
 /// Longest whole message: data, or two paths, and the envelope.
