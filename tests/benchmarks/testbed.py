@@ -59,7 +59,8 @@ def call(words, text=None, limit_s=300):
 class Testbed:
     """The lab is made when the first benchmark needs it, and sshfs likewise."""
 
-    def __init__(self, build, rounds, smoke):
+    def __init__(self, build, rounds, smoke, links=1):
+        self.links = links
         self.build = build
         self.rounds = rounds
         self.smoke = smoke
@@ -97,7 +98,7 @@ class Testbed:
         if os.geteuid() != 0:
             raise BenchError("the lab needs root (start and find do not)")
         self.folder = tempfile.mkdtemp(prefix="qnet-bench-")
-        call([LAB, "up", "a", "b", "--state", self.folder, "--build", self.build])
+        call([LAB, "up", "a", "b", "--links", str(self.links), "--state", self.folder, "--build", self.build])
         with open(os.path.join(self.folder, "lab.json"), encoding="utf-8") as file:
             nodes = json.load(file)["nodes"]
         self.inits = {name: nodes[name]["init"]["pid"] for name in ADDRESS}
@@ -107,6 +108,14 @@ class Testbed:
 
     def shell_in(self, node, script):
         return self.run_in(node, ["sh", "-ec", script])
+
+    def link(self, link, *verb):
+        call([LAB, "link", f"a-b:{link}", *verb, "--state", self.folder])
+
+    def popen_in(self, node, words):
+        """Runs beside us; its standard output is a pipe."""
+        return subprocess.Popen([LAB, "exec", node, "--state", self.folder, "--plain", "--"] + words,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
 
     def start_in(self, node, words, udp_port=None, tcp_port=None, path=None):
         """Leaves `words` running on the node; returns when its port is bound or its path exists."""
