@@ -92,6 +92,9 @@ std::optional<Refusal> Agent::connect_peers() {
     const Result<LinkId> link = pump_.add(setting.name, std::move(belongings_.drivers[i]));
     if (!link) return Refusal{1, "link " + setting.name + ": " + std::strerror(link.error().code)};
   }
+  if (const Status watched = pump_.watch_interfaces(); !watched) {
+    spdlog::warn("no news of interfaces: {}: {}", watched.error().where, std::strerror(watched.error().code));
+  }
   const auto plan = peer_settings_.plan(config_.peers);
   if (!plan) return Refusal{2, plan.error()};
   if (const auto come = peer_settings_.come(*plan, now()); !come) return Refusal{1, come.error()};

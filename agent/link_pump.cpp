@@ -3,11 +3,13 @@
 
 #include <algorithm>
 
+#include "agent/log.hpp"
 #include "transport/base/check.hpp"
 
 namespace qnet::agent {
 
 LinkPump::~LinkPump() {
+  if (news_) reactor_.forget(news_->interfaces.descriptor(), *news_);
   for (const auto& port : ports_) reactor_.forget(port->driver->descriptor(), *port);
 }
 
@@ -16,14 +18,37 @@ Result<LinkId> LinkPump::add(const std::string& name, std::unique_ptr<link::Link
   port->pump = this;
   port->name = name;
   port->driver = std::move(driver);
-  port->id = engine_.add_link(
-      {.name = name, .datagram_bytes_max = port->driver->datagram_bytes_max(), .can_batch = port->driver->can_batch()});
+  port->condition = port->driver->condition();
+  port->id = engine_.add_link({.name = name,
+                               .datagram_bytes_max = port->condition.datagram_bytes_max,
+                               .can_batch = port->driver->can_batch(),
+                               .fault = port->condition.fault});
+  const core::LinkFault fault = port->condition.fault;
+  if (fault != core::LinkFault::kNone) spdlog::warn("link {} cannot be used yet: {}", name, core::text_of(fault));
   if (const Status watched = reactor_.watch(port->driver->descriptor(), EPOLLIN, *port); !watched) {
     return fail(watched.error());
   }
   QNET_CHECK(port->id.value == ports_.size());
   ports_.push_back(std::move(port));
   return ports_.back()->id;
+}
+
+Status LinkPump::watch_interfaces() {
+  Result<link::InterfaceNews> interfaces = link::InterfaceNews::open();
+  if (!interfaces) return fail(interfaces.error());
+  auto news = std::make_unique<News>(std::move(*interfaces));
+  news->pump = this;
+  if (const Status watched = reactor_.watch(news->interfaces.descriptor(), EPOLLIN, *news); !watched) return watched;
+  news_ = std::move(news);
+  const Instant at = now();
+  for (const auto& port : ports_) port->look(at);  // What happened before there was anybody to tell.
+  return {};
+}
+
+void LinkPump::News::on_ready(std::uint32_t) {
+  if (!interfaces.read()) return;
+  const Instant at = now();
+  for (const auto& port : pump->ports_) port->look(at);
 }
 
 bool LinkPump::flush(Instant at) {
@@ -74,10 +99,22 @@ void LinkPump::Port::send(const core::Transmit& transmit) {
   backlog_bytes += transmit.datagrams.size();
 }
 
+void LinkPump::Port::look(Instant at) {
+  looked_at = at;
+  const core::LinkCondition before = std::exchange(condition, driver->condition());
+  if (condition == before) return;
+  if (condition.fault != before.fault) spdlog::info("link {}: {}", name, core::text_of(condition.fault));
+  pump->engine_.on_link_condition(id, condition, at);
+}
+
 /// ECONNREFUSED is an answer to an earlier datagram, whose receiver may be another: receive() tells whose.
 void LinkPump::Port::on_send_failed(const core::Address& to, int error) {
-  const bool is_about_the_way = error == ENETUNREACH || error == EHOSTUNREACH || error == ENETDOWN;
-  if (is_about_the_way) pump->engine_.on_send_error(id, to, error, now());
+  // EINVAL: the address that we send from is not there.
+  const bool is_about_us = error == ENETDOWN || error == EADDRNOTAVAIL || error == EINVAL || error == ENODEV;
+  if (!is_about_us && error != ENETUNREACH && error != EHOSTUNREACH) return;
+  const Instant at = now();
+  if (at - looked_at >= kLookInterval) look(at);
+  if (condition.fault == core::LinkFault::kNone) pump->engine_.on_send_error(id, to, error, at);
 }
 
 void LinkPump::Port::send_backlog() {

@@ -5,6 +5,8 @@
 // Datagrams in: at most kReceiveBurstMax calls per link and wake-up, so that one busy link cannot starve the rest.
 // Datagrams out: flush() sends what the engine wants sent. A link whose socket is full keeps a small backlog of its
 // own, so that the other links go on; beyond kBacklogBytesMax nothing more is taken from the engine until it drains.
+// Carrier and addresses: each link is looked at when the kernel has news of interfaces or refuses to send, so that the
+// engine leaves a link that cannot work at once, and tries one that can again.
 //
 // Threads:  the strand.
 // Not here: time (the Reactor's deadline), what a message says.
@@ -19,6 +21,7 @@
 
 #include "agent/reactor.hpp"
 #include "transport/core/engine.hpp"
+#include "transport/link/interface_news.hpp"
 #include "transport/link/link_driver.hpp"
 
 namespace qnet::agent {
@@ -29,12 +32,17 @@ class LinkPump {
   static constexpr int kTransmitBurstMax = 64;
   static constexpr int kLastBurstsMax = 64;
   static constexpr std::size_t kBacklogBytesMax = 64 << 10;
+  /// A link whose sends fail is looked at that often at most.
+  static constexpr Duration kLookInterval = std::chrono::milliseconds(5);
 
   LinkPump(Reactor& reactor, core::Engine& engine) : reactor_(reactor), engine_(engine) {}
   ~LinkPump();
 
   /// Adds the link to the engine and begins to receive.
   Result<LinkId> add(const std::string& name, std::unique_ptr<link::LinkDriver> driver);
+
+  /// Looks at the links from now on whenever something changes on this machine. Without it only failing sends tell.
+  Status watch_interfaces();
 
   /// Sends until the engine has nothing more, the sockets are full or the burst is over; the last gives true: come back
   /// soon.
@@ -46,6 +54,7 @@ class LinkPump {
   std::optional<LinkId> find(std::string_view name) const;
   const std::string& name_of(LinkId link) const { return ports_[link.value]->name; }
   const link::LinkDriver& driver_of(LinkId link) const { return *ports_[link.value]->driver; }
+  core::LinkFault fault_of(LinkId link) const { return ports_[link.value]->condition.fault; }
   std::uint64_t blocked_sends() const { return blocked_sends_; }
 
  private:
@@ -60,18 +69,31 @@ class LinkPump {
     void send(const core::Transmit& transmit);
     void on_send_failed(const core::Address& to, int error);
     void send_backlog();
+    /// Tells the engine what has changed.
+    void look(Instant at);
 
     LinkPump* pump = nullptr;
     LinkId id;
     std::string name;
     std::unique_ptr<link::LinkDriver> driver;
+    core::LinkCondition condition;
+    Instant looked_at{};
     std::deque<Blocked> backlog;
     std::size_t backlog_bytes = 0;
+  };
+
+  struct News final : Watcher {
+    explicit News(link::InterfaceNews opened) : interfaces(std::move(opened)) {}
+    void on_ready(std::uint32_t events) override;
+
+    LinkPump* pump = nullptr;
+    link::InterfaceNews interfaces;
   };
 
   Reactor& reactor_;
   core::Engine& engine_;
   std::vector<std::unique_ptr<Port>> ports_;
+  std::unique_ptr<News> news_;
   std::uint64_t blocked_sends_ = 0;
 };
 

@@ -178,7 +178,7 @@ int run(int count, char** words) {
   }
   if (role != "flood") give_up("usage: link_stream echo|ping|flood …, see the head of link_stream.cpp");
   const std::int64_t seconds = options.number("seconds", 2, 1, 3600);
-  const auto most = static_cast<std::int64_t>((*driver)->datagram_bytes_max());
+  const auto most = static_cast<std::int64_t>((*driver)->condition().datagram_bytes_max);
   const std::int64_t segment = options.number("segment", most, sizeof(Beginning) + 8, most);
   const std::int64_t window = options.number("window", 1 << 20, 1 << 16, 1 << 26);
   options.finish();

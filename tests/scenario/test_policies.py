@@ -127,6 +127,31 @@ def test_losing_either_link_is_a_short_gap_and_no_error(duo, verb, repair):
         wait_until(lambda: is_every_path_up(duo), 5, "the link is used again")
 
 
+def test_an_address_that_is_removed_and_comes_back_costs_no_call(duo):
+    caller = converse(duo, "a", CALLER)
+    assert caller.read_line() == "calling\n"
+    duo.exec("a", "ip address delete 10.71.0.1/24 dev en0", plain=True, check=True)
+    wait_until(lambda: not is_every_path_up(duo), 5, "the loss is noticed")
+    sent = carried(duo, "a")
+    wait_until(lambda: carried(duo, "a")["en1"] > sent["en1"] + 50_000, 5, "calls go over the other link")
+    assert carried(duo, "a")["en0"] == sent["en0"], "nothing is tried where no address is"
+    duo.exec("a", "ip address add 10.71.0.1/24 dev en0", plain=True, check=True)
+    wait_until(lambda: is_every_path_up(duo), 5, "the link is used again")
+    caller.write_line()
+    assert float(caller.read_line()) < GAP_S
+    assert caller.wait().status == 0
+
+
+def test_an_agent_that_starts_without_its_addresses_works_when_they_come(make_lab):
+    lab = make_lab("a", "b")
+    lab.exec("b", "ip address delete 10.71.0.2/24 dev en0", plain=True, check=True)
+    lab.agent("b", "restart")
+    assert "en0 cannot be used yet: no such address here" in lab.log("b")
+    assert lab.exec("a", "cat /net/b/etc/hostname").status != 0
+    lab.exec("b", "ip address add 10.71.0.2/24 dev en0", plain=True, check=True)
+    wait_until(lambda: lab.exec("a", "cat /net/b/etc/hostname").status == 0, 5, "the link works")
+
+
 def test_a_wrong_policy_is_einval_also_while_the_link_is_down(duo):
     duo.link("a-b:en1", "cut")
     said = duo.exec("a", "ls /net/b~exclusive:en7; ls /net/b~redundant:en0; ls /net/b~; ls /net/b~loadbalance:").stderr

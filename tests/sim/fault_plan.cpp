@@ -72,6 +72,16 @@ void flap_a_link(SimNetwork& network, Duration within) {
   }
 }
 
+void unplug_a_link(SimNetwork& network, Duration within) {
+  const std::size_t node = network.random(network.node_count());
+  const std::size_t link = network.random(network.link_count());
+  const Duration length = fault_length(network);
+  network.after(up_to(network, within), [&network, node, link, length] {
+    network.set_carrier(node, link, false);
+    network.after(length, [&network, node, link] { network.set_carrier(node, link, true); });
+  });
+}
+
 void partition(SimNetwork& network, Duration within) {
   // Bit i: on which side node i is; both sides have somebody.
   const std::uint64_t sides = 1 + network.random((1ull << network.node_count()) - 2);
@@ -162,9 +172,10 @@ FaultPlan plan_for(std::uint64_t seed) {
     plan.duration = 4s;
     plan.workload.think_max *= 3;
   }
+  plan.carriers = one_in(3);
   const bool is_cable_fair = faults.loss + faults.corruption <= 0.02 && !has_bursts && !has_unequal_links;
   plan.workload.must_not_fail = is_cable_fair && !plan.restarts && !plan.kills && !plan.cuts && !plan.flaps &&
-                                !plan.partitions && !plan.pauses && !plan.clock_jumps;
+                                !plan.carriers && !plan.partitions && !plan.pauses && !plan.clock_jumps;
   return plan;
 }
 
@@ -176,6 +187,7 @@ void disturb(SimNetwork& network, const FaultPlan& plan) {
   repeat(plan.kills, 1, 6, kill_somebody);
   repeat(plan.cuts, 2, 6, cut_a_link);
   repeat(plan.flaps, 1, 3, flap_a_link);
+  repeat(plan.carriers, 1, 5, unplug_a_link);
   repeat(plan.partitions, 1, 3, partition);
   repeat(plan.pauses, 1, 3, pause_somebody);
   repeat(plan.clock_jumps, 1, 3, jump_a_clock);
@@ -193,6 +205,7 @@ void heal(SimNetwork& network) {
     for (std::size_t b = 0; b < network.node_count(); ++b) {
       for (std::size_t link = 0; link < network.link_count(); ++link) network.set_cut(a, b, link, false);
     }
+    for (std::size_t link = 0; link < network.link_count(); ++link) network.set_carrier(a, link, true);
   }
 }
 

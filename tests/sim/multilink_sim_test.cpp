@@ -136,6 +136,54 @@ TEST_F(MultilinkSimTest, ASilentCutIsAShortGapForCallsAndForBulk) {
   EXPECT_GT(goodput_for(300ms), 0.8 * 100 * kMegabit) << "what is left carries what it can";
 }
 
+TEST_F(MultilinkSimTest, ALostCarrierIsNoGapWhereItIsNoticedAndAShortOneElsewhere) {
+  for (const bool both_notice : {true, false}) {
+    build_links({2, link_of(100)});
+    is_answering_ = true;
+    calls_ = replies_ = 0;
+    call_for(300ms);
+    begin_gap();
+    network_->set_carrier(kA, 0, false);
+    if (both_notice) network_->set_carrier(kB, 0, false);
+    EXPECT_EQ(usable_paths(), 1u) << "at once";
+    call_for(500ms);
+    EXPECT_LT(longest_gap_, both_notice ? 2ms : 15ms);
+    network_->set_carrier(kA, 0, true);
+    network_->set_carrier(kB, 0, true);
+    EXPECT_EQ(usable_paths(), 1u) << "first it has to prove itself";
+    call_for(500ms);
+    EXPECT_EQ(usable_paths(), 2u);
+    EXPECT_TRUE(downs_.empty());
+  }
+}
+
+TEST_F(MultilinkSimTest, AWholeBatchInFlightOnALostCarrierGoesOverTheOtherLink) {
+  build_links({2, link_of(100)});
+  goodput_for(300ms);
+  network_->set_carrier(kA, 0, false);
+  network_->set_carrier(kB, 0, false);
+  const std::size_t before = data_frames_[kA][0];
+  EXPECT_GT(goodput_for(300ms), 0.85 * 100 * kMegabit);
+  EXPECT_EQ(data_frames_[kA][0], before) << "nothing is tried there";
+}
+
+TEST_F(MultilinkSimTest, ACarrierThatComesLateBringsItsLink) {
+  NetworkOptions options;
+  options.links = 2;
+  network_ = std::make_unique<SimNetwork>(options, *this);
+  network_->set_carrier(kA, 0, false);
+  network_->set_carrier(kA, 1, false);
+  network_->start(kA);
+  network_->start(kB);
+  network_->run_for(3s);
+  EXPECT_FALSE(is_up(kA));
+  network_->set_carrier(kA, 1, true);
+  EXPECT_TRUE(network_->run_until([this] { return is_up(kA) && is_up(kB); }, 5ms)) << "greets at once";
+  EXPECT_EQ(usable_paths(), 1u);
+  network_->set_carrier(kA, 0, true);
+  EXPECT_TRUE(network_->run_until([this] { return usable_paths() == 2; }, 50ms));
+}
+
 TEST_F(MultilinkSimTest, AOneWayCutIsAShortGapInEitherDirection) {
   for (const bool is_way_out : {true, false}) {
     build_links({2, link_of(100)});

@@ -39,6 +39,31 @@ void SimNetwork::set_cut(std::size_t source, std::size_t target, std::size_t lin
   cuts_[cut_index(source, target, link)] = is_cut ? 1 : 0;
 }
 
+void SimNetwork::set_carrier(std::size_t node, std::size_t link, bool has_carrier) {
+  const std::uint32_t bit = 1u << link;
+  if (has_carrier) nodes_[node].unplugged &= ~bit;
+  else nodes_[node].unplugged |= bit;
+  tell_condition(node, link);
+}
+
+void SimNetwork::tell_condition(std::size_t node, std::size_t link) {
+  Node& self = nodes_[node];
+  if (self.engine == nullptr) return;
+  if (now() < self.paused_until) {
+    post(self.paused_until, [this, node, link] { tell_condition(node, link); });
+    return;
+  }
+  const bool has_carrier = (self.unplugged >> link & 1) == 0;
+  const core::LinkCondition condition{has_carrier ? core::LinkFault::kNone : core::LinkFault::kNoCarrier,
+                                      options_.datagram_bytes};
+  self.engine->on_link_condition(LinkId{static_cast<std::uint8_t>(link)}, condition, now_at(node));
+  if (happen(node)) pump(node);
+}
+
+bool SimNetwork::is_plugged(std::size_t a, std::size_t b, std::size_t link) const {
+  return ((nodes_[a].unplugged | nodes_[b].unplugged) >> link & 1) == 0;
+}
+
 bool SimNetwork::is_connected(std::size_t a, std::size_t b) const {
   for (std::size_t link = 0; link < options_.links; ++link) {
     if (is_connected(a, b, link)) return true;
@@ -47,7 +72,7 @@ bool SimNetwork::is_connected(std::size_t a, std::size_t b) const {
 }
 
 bool SimNetwork::is_connected(std::size_t a, std::size_t b, std::size_t link) const {
-  return cuts_[cut_index(a, b, link)] == 0 && cuts_[cut_index(b, a, link)] == 0;
+  return cuts_[cut_index(a, b, link)] == 0 && cuts_[cut_index(b, a, link)] == 0 && is_plugged(a, b, link);
 }
 
 void SimNetwork::start(std::size_t node) {
@@ -63,7 +88,11 @@ void SimNetwork::start(std::size_t node) {
   self.engine = std::make_unique<core::Engine>(core::LocalNode{id, name_of(node), self.incarnation}, options_.config,
                                                [this] { return random_(); });
   for (std::size_t link = 0; link < options_.links; ++link) {
-    self.engine->add_link({"en" + std::to_string(link), options_.datagram_bytes, options_.can_batch});
+    const bool is_unplugged = (self.unplugged >> link & 1) != 0;
+    self.engine->add_link({.name = "en" + std::to_string(link),
+                           .datagram_bytes_max = options_.datagram_bytes,
+                           .can_batch = options_.can_batch,
+                           .fault = is_unplugged ? core::LinkFault::kNoCarrier : core::LinkFault::kNone});
   }
   for (std::size_t peer = 0; peer < nodes_.size(); ++peer) {
     if (peer == node) continue;
@@ -175,7 +204,7 @@ void SimNetwork::carry_one(std::size_t source, std::size_t target, std::size_t l
   application_.on_carried(source, target, link, datagram);
   const std::size_t cable = cut_index(source, target, link);
   const Faults& faults = links_[link];
-  if (cuts_[cable] != 0 || is_lost(cable, faults)) return;
+  if (cuts_[cable] != 0 || !is_plugged(source, target, link) || is_lost(cable, faults)) return;
   Duration queued = Duration::zero();
   if (faults.bytes_per_second > 0) {
     Instant& free_at = free_at_[cable];

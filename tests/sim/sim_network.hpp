@@ -101,6 +101,9 @@ class SimNetwork {
   void jump_clock(std::size_t node, Duration by);
   /// Datagrams from `source` to `target` on `link` vanish, or pass again.
   void set_cut(std::size_t source, std::size_t target, std::size_t link, bool is_cut);
+  /// The node's end of that link has a carrier, or none: nothing gets out or in. Its engine is told at once; nobody
+  /// else is.
+  void set_carrier(std::size_t node, std::size_t link, bool has_carrier);
   /// A datagram can get through in both directions on some link.
   bool is_connected(std::size_t a, std::size_t b) const;
   /// The same on that link.
@@ -124,7 +127,8 @@ class SimNetwork {
     Instant wakes_at{};
     bool has_wake = false;
     Instant paused_until{};
-    std::size_t waiting = 0;  // datagrams in the sockets of a paused node
+    std::size_t waiting = 0;      // datagrams in the sockets of a paused node
+    std::uint32_t unplugged = 0;  // bit set of links without a carrier
     Duration clock_offset = Duration::zero();
     std::uint64_t crash_in = 0;  // happenings; 0: not at all
     Duration crash_off = Duration::zero();
@@ -147,6 +151,8 @@ class SimNetwork {
   void deliver(std::size_t source, std::size_t target, std::size_t link, const std::vector<std::byte>& datagram);
   void arm(std::size_t node);
   void wake(std::size_t node, std::uint64_t life);
+  void tell_condition(std::size_t node, std::size_t link);
+  bool is_plugged(std::size_t a, std::size_t b, std::size_t link) const;
   std::size_t cut_index(std::size_t source, std::size_t target, std::size_t link) const;
 
   NetworkOptions options_;

@@ -41,6 +41,20 @@ std::string_view text_of(DownReason reason) {
   return "unknown";
 }
 
+std::string_view text_of(LinkFault fault) {
+  switch (fault) {
+    case LinkFault::kNone:
+      return "well";
+    case LinkFault::kNoAddress:
+      return "no such address here";
+    case LinkFault::kInterfaceDown:
+      return "interface is off";
+    case LinkFault::kNoCarrier:
+      return "no carrier";
+  }
+  return "unknown";
+}
+
 class Engine::Implementation {
  public:
   Implementation(LocalNode node, EngineConfig config, Random random) {
@@ -227,6 +241,19 @@ void Engine::on_send_error(LinkId link, const Address& to, int error, Instant no
   for (auto& entry : implementation_->peers_) {
     entry.peer->on_send_error(link, to, error, now);
     implementation_->touch(entry);
+  }
+}
+
+void Engine::on_link_condition(LinkId link, const LinkCondition& condition, Instant now) {
+  Implementation& self = *implementation_;
+  self.now_ = now;
+  QNET_CHECK(link.value < self.context_.links.size() && condition.datagram_bytes_max >= wire::kHelloBytesMax);
+  LinkProperties& properties = self.context_.links[link.value];
+  properties.fault = condition.fault;
+  properties.datagram_bytes_max = condition.datagram_bytes_max;
+  for (auto& entry : self.peers_) {
+    entry.peer->on_link_condition(link, now);
+    self.touch(entry);
   }
 }
 

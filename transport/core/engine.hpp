@@ -121,10 +121,27 @@ struct Transmit {
   ByteView datagrams;  // valid until the next call of next_transmit()
 };
 
+/// What the machine itself knows to be wrong with one of our links.
+enum class LinkFault : std::uint8_t {
+  kNone,
+  kNoAddress,      ///< the link's address is on no interface
+  kInterfaceDown,  ///< switched off
+  kNoCarrier,      ///< cable out, or nobody at its other end
+};
+std::string_view text_of(LinkFault fault);
+
 struct LinkProperties {
   std::string name;                       // "en0"
   std::size_t datagram_bytes_max = 1200;  // payload of one datagram
   bool can_batch = false;                 // several segments per Transmit are welcome (UDP GSO)
+  LinkFault fault = LinkFault::kNone;
+};
+
+/// What the machine says of a link at the moment.
+struct LinkCondition {
+  LinkFault fault = LinkFault::kNone;
+  std::size_t datagram_bytes_max = 1200;
+  friend bool operator==(const LinkCondition&, const LinkCondition&) = default;
 };
 
 struct PathView {
@@ -180,6 +197,9 @@ class Engine {
   void on_time(Instant now);
   /// The kernel says that `to` did not take our datagram: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH.
   void on_send_error(LinkId link, const Address& to, int error, Instant now);
+  /// The machine has noticed a change of this link. With a fault its paths are down at once and are left alone until
+  /// the fault has gone; then they have to prove themselves as after any failure.
+  void on_link_condition(LinkId link, const LinkCondition& condition, Instant now);
 
   bool is_up(PeerId peer) const;
   /// 0 while no session exists.

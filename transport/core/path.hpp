@@ -33,12 +33,9 @@ struct Greeting {
 
 struct Path {
   Path(std::uint8_t number, LinkId via, const Address& to, const LinkProperties& properties, MonitorTimes times)
-      : id(number),
-        link(via),
-        address(to),
-        datagram_bytes(std::min<std::size_t>(properties.datagram_bytes_max, kDatagramBytesMax) & ~std::size_t{3}),
-        can_batch(properties.can_batch),
-        monitor(times) {}
+      : id(number), link(via), address(to), can_batch(properties.can_batch), monitor(times) {
+    limit_datagrams(properties);
+  }
 
   /// Largest UDP payload; also what the 16-bit lengths of packet and frame can tell.
   static constexpr std::size_t kDatagramBytesMax = 65504;
@@ -49,7 +46,7 @@ struct Path {
   std::uint8_t id;
   LinkId link;
   Address address;
-  std::size_t datagram_bytes;
+  std::size_t datagram_bytes = 0;
   bool can_batch;
   bool is_learned = false;  // from a hello, not from the configuration: may be replaced
   Greeting greeting;
@@ -67,6 +64,10 @@ struct Path {
   unsigned timeouts = 0;   // probe timeouts since the last acknowledgement
   Instant timeout_base{};  // of the running probe timeout
   Instant down_since{};
+
+  void limit_datagrams(const LinkProperties& properties) {
+    datagram_bytes = std::min<std::size_t>(properties.datagram_bytes_max, kDatagramBytesMax) & ~std::size_t{3};
+  }
 
   bool is_at(LinkId via, const Address& to) const { return link == via && address == to; }
   bool may_send() const { return (congestion.can_send() || rescue_packets > 0) && !sent.is_full(); }

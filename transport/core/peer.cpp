@@ -77,6 +77,7 @@ void Peer::on_packet(const wire::PacketHeader& header, ByteView payload, LinkId 
 }
 
 void Peer::confirm(Path& path, Instant now) {
+  if (!is_link_well(path)) return;  // It was under way when the link was lost.
   const bool was_usable = path.monitor.is_usable();
   const bool is_other_usable = std::any_of(paths_.begin(), paths_.end(), [&path](const auto& other) {
     return other.get() != &path && other->monitor.is_usable();
@@ -108,6 +109,20 @@ void Peer::on_send_error(LinkId link, const Address& to, int error, Instant now)
     for (const auto& other : paths_) other->wants_probe = other->wants_probe || other->monitor.is_usable();
   }
   on_time(now);
+}
+
+void Peer::on_link_condition(LinkId link, Instant now) {
+  for (const auto& path : paths_) {
+    if (path->link != link) continue;
+    path->limit_datagrams(context_.links[link.value]);
+    if (is_link_well(*path)) {
+      if (!path->monitor.is_usable()) path->greeting = Greeting{.next = now};
+    } else if (session_ != nullptr && path->monitor.state() != LinkState::kDown) {
+      session_->give_up(*path, now);
+      on_path_down(*path, now);
+    }
+  }
+  if (state_ == State::kEstablished) on_time(now);
 }
 
 void Peer::on_time(Instant now) {

@@ -51,6 +51,8 @@ class Peer {
   /// From `from` came a reset, or an error of the kernel about it.
   void on_reset(LinkId link, const Address& from, Instant now);
   void on_send_error(LinkId link, const Address& to, int error, Instant now);
+  /// What context_.links says of it has changed.
+  void on_link_condition(LinkId link, Instant now);
   void on_time(Instant now);
   /// The whole node stood still for that long.
   void shift(Duration stall, Instant now);
@@ -82,6 +84,7 @@ class Peer {
   void end_life(DownReason reason);
   void begin_epoch();
 
+  bool is_link_well(const Path& path) const { return context_.links[path.link.value].fault == LinkFault::kNone; }
   bool is_greeting(const Path& path) const;
   void greet(Path& path, Instant now);
   void greet_soon(Path& path, Instant now);

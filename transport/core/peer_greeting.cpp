@@ -8,7 +8,7 @@
 namespace qnet::core {
 
 bool Peer::is_greeting(const Path& path) const {
-  return state_ != State::kEstablished || !path.monitor.is_usable();
+  return (state_ != State::kEstablished || !path.monitor.is_usable()) && is_link_well(path);
 }
 
 wire::Hello Peer::hello_for(const Path* path) const {
@@ -21,6 +21,7 @@ wire::Hello Peer::hello_for(const Path* path) const {
 }
 
 void Peer::greet(Path& path, Instant now) {
+  if (!is_link_well(path)) return;
   Greeting& greeting = path.greeting;
   if (greeting.nonce == 0) greeting.nonce = context_.random() | 1;
   if (greeting.interval == Duration::zero()) greeting.interval = kGreetingFirst;

@@ -137,10 +137,14 @@ bool Session::on_path_time(Path& path, Instant now) {
   if (timeout && now >= *timeout) on_timeout(path, now);
   if (path.monitor.wants_probe(now, is_active(now))) path.wants_probe = true;
   if (!path.monitor.is_dead(now, path.rtt.probe_timeout(0))) return false;
+  give_up(path, now);
+  return true;
+}
+
+void Session::give_up(Path& path, Instant now) {
   path.sent.abandon_all(path.congestion, *this);
   path.go_down(now);
   lost_links_ &= ~(1u << path.link.value);
-  return true;
 }
 
 /// Sends the oldest again, elsewhere if the policy permits, without waiting for the verdict on the path.

@@ -62,6 +62,8 @@ class Session final : private FrameSink {
 
   /// Losses, probes and health of one path. Returns true if the path has just gone down.
   bool on_path_time(Path& path, Instant now);
+  /// The path is down: what was on its way there goes out again elsewhere.
+  void give_up(Path& path, Instant now);
   /// Exclusive connections whose link stays down.
   void on_time(Instant now);
 

@@ -13,6 +13,7 @@
 #include "transport/base/bytes.hpp"
 #include "transport/base/result.hpp"
 #include "transport/core/address.hpp"
+#include "transport/core/engine.hpp"
 
 namespace qnet::link {
 
@@ -33,7 +34,9 @@ class LinkDriver {
 
   /// The descriptor that becomes readable when receive() has something to do; owned by the driver.
   virtual int descriptor() const = 0;
-  virtual std::size_t datagram_bytes_max() const = 0;
+  /// What the machine says of the link now: asked at the start, after news of interfaces, and when a send fails. Costs
+  /// some system calls. Once a fault has gone, the driver makes use of what the link can now.
+  virtual core::LinkCondition condition() = 0;
   virtual bool can_batch() const = 0;
 
   /// Text after the scheme: "10.71.0.2", "10.71.0.2:8204", "[fe80::1%en0]:8204". EINVAL.
@@ -51,7 +54,7 @@ class LinkDriver {
 };
 
 /// `text` as in --link NAME=udp:ADDR[:PORT]: "udp:10.71.0.1", "udp:[::]:8204". EINVAL for an unknown scheme, else what
-/// socket(2) and bind(2) say.
+/// socket(2) and bind(2) say. An address that is not there yet is no error but a fault of the link's condition.
 Result<std::unique_ptr<LinkDriver>> make_link_driver(const std::string& text);
 
 }  // namespace qnet::link

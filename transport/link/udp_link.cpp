@@ -10,7 +10,7 @@
 #include <span>
 
 #include "transport/base/check.hpp"
-#include "transport/link/interface_mtu.hpp"
+#include "transport/link/interface_state.hpp"
 #include "transport/link/udp_address.hpp"
 #include "transport/link/udp_self_test.hpp"
 
@@ -93,15 +93,13 @@ struct UdpLink::SendSlots {
   std::array<iovec, kBatchSegmentsMax> parts{};
 };
 
-UdpLink::UdpLink(UniqueFd socket, const core::Address& local)
+UdpLink::UdpLink(UniqueFd socket, const core::Address& local, const UdpOptions& options)
     : socket_(std::move(socket)),
       local_(local),
+      options_(options),
       family_(family_of(local)),
       receive_(std::make_unique<ReceiveSlots>()),
-      send_(std::make_unique<SendSlots>()) {
-  const std::size_t headers_bytes = family_ == AF_INET ? 20 + 8 : 40 + 8;
-  datagram_bytes_max_ = std::clamp(interface_mtu(local) - headers_bytes, std::size_t{512}, kDatagramBytesMax);
-}
+      send_(std::make_unique<SendSlots>()) {}
 
 UdpLink::~UdpLink() = default;
 
@@ -112,18 +110,21 @@ Result<std::unique_ptr<UdpLink>> UdpLink::open(const std::string& text, const Ud
   UniqueFd fd(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return fail_errno("socket");
   if (family == AF_INET6 && !set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1)) return fail_errno("IPV6_V6ONLY");
+  const bool is_v4 = family == AF_INET;
+  set_option(fd.get(), is_v4 ? int{IPPROTO_IP} : int{IPPROTO_IPV6}, is_v4 ? IP_FREEBIND : IPV6_FREEBIND, 1);
   if (bind(fd.get(), as_sockaddr(*wanted), wanted->size_bytes) != 0) return fail_errno("bind");
 
   sockaddr_storage bound{};
   socklen_t size = sizeof bound;
   if (getsockname(fd.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) return fail_errno("getsockname");
   const core::Address local = from_sockaddr(reinterpret_cast<const sockaddr*>(&bound));
-  std::unique_ptr<UdpLink> link(new UdpLink(std::move(fd), local));
-  if (const Status status = link->set_options(options); !status) return fail(status.error());
+  std::unique_ptr<UdpLink> link(new UdpLink(std::move(fd), local, options));
+  if (const Status status = link->set_options(); !status) return fail(status.error());
+  link->condition();  // What it can is known from the start.
   return link;
 }
 
-Status UdpLink::set_options(const UdpOptions& options) {
+Status UdpLink::set_options() {
   const int fd = socket_.get();
   const bool is_v4 = family_ == AF_INET;
   const int level = is_v4 ? int{IPPROTO_IP} : int{IPPROTO_IPV6};
@@ -135,11 +136,23 @@ Status UdpLink::set_options(const UdpOptions& options) {
   set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
   set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
   set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
-  const UdpOffloads offloads = options.may_segment || options.may_coalesce ? probe_udp_offloads(local_) : UdpOffloads{};
-  can_segment_ = options.may_segment && offloads.can_segment;
-  mode_ = can_segment_ ? SendMode::kSegmented : SendMode::kMany;
-  is_coalescing_ = options.may_coalesce && offloads.can_coalesce && set_option(fd, IPPROTO_UDP, UDP_GRO, 1);
   return {};
+}
+
+core::LinkCondition UdpLink::condition() {
+  const InterfaceState state = interface_state(local_);
+  if (state.fault != core::LinkFault::kNoAddress && !is_tested_) find_offloads();
+  const std::size_t headers_bytes = family_ == AF_INET ? 20 + 8 : 40 + 8;
+  return {state.fault, std::clamp(state.mtu_bytes - headers_bytes, std::size_t{512}, kDatagramBytesMax)};
+}
+
+void UdpLink::find_offloads() {
+  is_tested_ = true;
+  const bool is_wanted = options_.may_segment || options_.may_coalesce;
+  const UdpOffloads offloads = is_wanted ? probe_udp_offloads(local_) : UdpOffloads{};
+  can_segment_ = options_.may_segment && offloads.can_segment;
+  mode_ = can_segment_ ? SendMode::kSegmented : SendMode::kMany;
+  is_coalescing_ = options_.may_coalesce && offloads.can_coalesce && set_option(socket_.get(), IPPROTO_UDP, UDP_GRO, 1);
 }
 
 Result<core::Address> UdpLink::parse_address(const std::string& text) const {

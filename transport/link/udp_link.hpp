@@ -12,6 +12,9 @@
 // Datagrams carry "don't fragment". The first one that is too long for the path (EMSGSIZE) is counted, and the link
 // may be fragmented from then on: slow, but alive.
 //
+// The socket is bound whether its address is there or not (IP_FREEBIND), and so outlives its absence; the kernel sends
+// nothing from an address that is not there.
+//
 // Threads:  one; the agent's strand.
 // Not here: what the bytes mean, who the peers are (core/engine.hpp); waiting (agent/link_pump.hpp).
 // Source:   udp(7), ip(7), Linux Documentation/networking/segmentation-offloads.
@@ -50,7 +53,7 @@ class UdpLink final : public LinkDriver {
   ~UdpLink() override;
 
   int descriptor() const override { return socket_.get(); }
-  std::size_t datagram_bytes_max() const override { return datagram_bytes_max_; }
+  core::LinkCondition condition() override;
   bool can_batch() const override { return true; }
   Result<core::Address> parse_address(const std::string& text) const override;
   std::string format_address(const core::Address& address) const override;
@@ -76,9 +79,10 @@ class UdpLink final : public LinkDriver {
     std::size_t done_bytes = 0;
   };
 
-  UdpLink(UniqueFd socket, const core::Address& local);
+  UdpLink(UniqueFd socket, const core::Address& local, const UdpOptions& options);
 
-  Status set_options(const UdpOptions& options);
+  Status set_options();
+  void find_offloads();
   void hand_over(const msghdr& message, ByteView bytes, const OnDatagram& on_datagram);
   void note_drops(std::uint32_t drops_total);
   void drain_errors(const OnError& on_error);
@@ -94,9 +98,10 @@ class UdpLink final : public LinkDriver {
 
   const UniqueFd socket_;
   const core::Address local_;
+  const UdpOptions options_;
   const int family_;
-  std::size_t datagram_bytes_max_ = 0;
-  SendMode mode_ = SendMode::kSegmented;
+  bool is_tested_ = false;  // find_offloads() has run
+  SendMode mode_ = SendMode::kMany;
   bool can_segment_ = false;     // the self-test says so
   int batches_until_retry_ = 0;  // in kMany, if can_segment_
   bool is_coalescing_ = false;

@@ -86,7 +86,7 @@ TEST_P(LinkContractTest, DeliversADatagramAndSaysWhoSentIt) {
 }
 
 TEST_P(LinkContractTest, DeliversBatchesByteByByte) {
-  const std::size_t most = alpha_->datagram_bytes_max();
+  const std::size_t most = alpha_->condition().datagram_bytes_max;
   for (const std::size_t segment_bytes : {std::size_t{24}, std::size_t{1200}, most}) {
     expect_batch_arrives(2, segment_bytes, segment_bytes);
     expect_batch_arrives(2, segment_bytes, 1);
@@ -99,7 +99,7 @@ TEST_P(LinkContractTest, DeliversBatchesByteByByte) {
 TEST_P(LinkContractTest, DeliversABatchOfAnyLength) {
   expect_batch_arrives(65, 100, 100);
   expect_batch_arrives(200, 1000, 3);
-  expect_batch_arrives(30, alpha_->datagram_bytes_max(), 17);
+  expect_batch_arrives(30, alpha_->condition().datagram_bytes_max, 17);
 }
 
 TEST_P(LinkContractTest, HandsOverAtMostTheBurstItWasAskedFor) {

@@ -10,6 +10,7 @@
 
 #include "tests/unit/link/link_rig.hpp"
 #include "tests/unit/link/private_network.hpp"
+#include "transport/link/interface_news.hpp"
 
 namespace qnet::link {
 namespace {
@@ -32,7 +33,6 @@ TEST(UdpLinkTest, TheFactoryKnowsIt) {
 TEST(UdpLinkTest, SaysWhyItCannotBind) {
   const auto first = open("127.0.0.1:0");
   EXPECT_EQ(UdpLink::open(first->format_address(first->local_address())).error().code, EADDRINUSE);
-  EXPECT_EQ(UdpLink::open("192.0.2.1").error().code, EADDRNOTAVAIL);
 }
 
 TEST(UdpLinkTest, UsesTheKernelsOffloads) {
@@ -69,18 +69,19 @@ TEST(UdpLinkTest, RefusesDestinationsOfNoUse) {
 
 TEST(UdpLinkTest, TheDatagramFollowsTheInterface) {
   in_private_network([] {
-    EXPECT_EQ(open("127.0.0.1")->datagram_bytes_max(), UdpLink::kDatagramBytesMax);
+    EXPECT_EQ(open("127.0.0.1")->condition().datagram_bytes_max, UdpLink::kDatagramBytesMax);
     ASSERT_TRUE(run("ip link set lo mtu 9000"));
-    EXPECT_EQ(open("127.0.0.1")->datagram_bytes_max(), 9000u - 28);
+    EXPECT_EQ(open("127.0.0.1")->condition().datagram_bytes_max, 9000u - 28);
     ASSERT_TRUE(run("ip link set lo mtu 1500"));
-    EXPECT_EQ(open("127.0.0.1")->datagram_bytes_max(), 1472u);
-    EXPECT_EQ(open("127.8.9.10")->datagram_bytes_max(), 1472u) << "an address by its network";
-    EXPECT_EQ(open("[::1]")->datagram_bytes_max(), 1452u);
-    EXPECT_EQ(open("0.0.0.0")->datagram_bytes_max(), 1472u);
+    EXPECT_EQ(open("127.0.0.1")->condition().datagram_bytes_max, 1472u);
+    EXPECT_EQ(open("127.8.9.10")->condition().datagram_bytes_max, 1472u) << "an address by its network";
+    EXPECT_EQ(open("[::1]")->condition().datagram_bytes_max, 1452u);
+    EXPECT_EQ(open("0.0.0.0")->condition().datagram_bytes_max, 1472u);
     ASSERT_TRUE(run("ip link add en0 mtu 4000 type veth peer name en1") && run("ip address add 10.9.8.7/24 dev en0"));
     ASSERT_TRUE(run("ip link set en0 up"));
-    EXPECT_EQ(open("10.9.8.7")->datagram_bytes_max(), 4000u - 28);
-    EXPECT_EQ(open("0.0.0.0")->datagram_bytes_max(), 4000u - 28) << "loopback is not what a node is reached by";
+    EXPECT_EQ(open("10.9.8.7")->condition().datagram_bytes_max, 4000u - 28);
+    EXPECT_EQ(open("0.0.0.0")->condition().datagram_bytes_max, 4000u - 28)
+        << "loopback is not what a node is reached by";
   });
 }
 
@@ -107,7 +108,7 @@ void expect_life_with_smaller_mtu(const char* address) {
   ASSERT_TRUE(run("ip link set lo mtu 1500"));
   const auto alpha = open(address), beta = open(address);
   ASSERT_TRUE(alpha && beta);
-  const std::size_t segment_bytes = alpha->datagram_bytes_max();
+  const std::size_t segment_bytes = alpha->condition().datagram_bytes_max;
   const std::vector<Bytes> sent = make_datagrams(40, segment_bytes, 99);
   ASSERT_TRUE(run("ip link set lo mtu 1300"));
   Inbox inbox;
@@ -168,6 +169,67 @@ TEST(UdpLinkTest, OutlivesTheLossOfItsAddress) {
     Inbox inbox;
     ASSERT_TRUE(inbox.receive_count(*beta, sent.size()));
     EXPECT_EQ(inbox.datagrams, sent);
+  });
+}
+
+TEST(UdpLinkTest, WaitsForAnAddressThatIsNotThereYet) {
+  in_private_network([] {
+    const auto alpha = open("10.5.5.1"), beta = open("127.0.0.1");
+    ASSERT_TRUE(alpha);
+    EXPECT_EQ(alpha->condition().fault, core::LinkFault::kNoAddress);
+    EXPECT_FALSE(alpha->is_segmenting()) << "nothing could be tried";
+    const Bytes datagram = make_datagram(1, 100);
+    EXPECT_FALSE(alpha->send(beta->local_address(), datagram, datagram.size()).has_value());
+    ASSERT_TRUE(run("ip address add 10.5.5.1/32 dev lo"));
+    EXPECT_EQ(alpha->condition().fault, core::LinkFault::kNone);
+    EXPECT_TRUE(alpha->is_segmenting());
+    EXPECT_TRUE(alpha->is_coalescing());
+    ASSERT_TRUE(alpha->send(beta->local_address(), datagram, datagram.size()).has_value());
+    Inbox inbox;
+    ASSERT_TRUE(inbox.receive_count(*beta, 1));
+    EXPECT_EQ(inbox.senders[0], alpha->local_address());
+  });
+}
+
+TEST(UdpLinkTest, KnowsWhatIsWrongWithItsInterface) {
+  in_private_network([] {
+    ASSERT_TRUE(run("ip link add en0 type veth peer name en1") && run("ip address add 10.9.8.7/24 dev en0"));
+    ASSERT_TRUE(run("ip address add fd00::7/64 dev en0 nodad && ip link set en1 up && ip link set en0 up"));
+    const auto v4 = open("10.9.8.7"), v6 = open("[fd00::7]"), everywhere = open("0.0.0.0:0"),
+               other = open("127.8.9.10");
+    const auto faults = [&] { return std::pair(v4->condition().fault, v6->condition().fault); };
+    const auto both = [](core::LinkFault fault) { return std::pair(fault, fault); };
+    EXPECT_EQ(faults(), both(core::LinkFault::kNone));
+    ASSERT_TRUE(run("ip link set en1 down"));
+    EXPECT_EQ(faults(), both(core::LinkFault::kNoCarrier));
+    ASSERT_TRUE(run("ip link set en1 up"));
+    EXPECT_EQ(faults(), both(core::LinkFault::kNone));
+    ASSERT_TRUE(run("ip link set en0 down"));
+    EXPECT_EQ(v4->condition().fault, core::LinkFault::kInterfaceDown);
+    EXPECT_EQ(v6->condition().fault, core::LinkFault::kNoAddress) << "the kernel takes IPv6 addresses away";
+    ASSERT_TRUE(run("ip link set en0 up && ip address delete 10.9.8.7/24 dev en0"));
+    EXPECT_EQ(v4->condition().fault, core::LinkFault::kNoAddress);
+    EXPECT_EQ(everywhere->condition().fault, core::LinkFault::kNone);
+    EXPECT_EQ(other->condition().fault, core::LinkFault::kNone) << "ours, although on no interface";
+  });
+}
+
+TEST(InterfaceNewsTest, TellsOfCarrierAddressesAndMtu) {
+  in_private_network([] {
+    ASSERT_TRUE(run("ip link add en0 type veth peer name en1 && ip link set en0 up && ip link set en1 up"));
+    Result<InterfaceNews> news = InterfaceNews::open();
+    ASSERT_TRUE(news.has_value());
+    EXPECT_FALSE(news->read()) << "nothing has changed since";
+    for (const char* change : {"ip address add 10.9.8.7/24 dev en0", "ip address delete 10.9.8.7/24 dev en0",
+                               "ip address add fd00::7/64 dev en0 nodad", "ip link set en0 mtu 1300",
+                               "ip link set en1 down", "ip link set en0 down"}) {
+      while (news->read()) {
+      }
+      ASSERT_TRUE(run(change));
+      pollfd waiting{news->descriptor(), POLLIN, 0};
+      EXPECT_EQ(poll(&waiting, 1, 5000), 1) << change;
+      EXPECT_TRUE(news->read()) << change;
+    }
   });
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "transport/link/interface_mtu.hpp"
+#include "transport/link/interface_state.hpp"
 
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -50,30 +50,51 @@ Match match(const ifaddrs& interface, const core::Address& address) {
   return Match::kNetwork;
 }
 
+core::LinkFault fault_of(const ifaddrs& interface) {
+  if ((interface.ifa_flags & IFF_UP) == 0) return core::LinkFault::kInterfaceDown;
+  if ((interface.ifa_flags & IFF_RUNNING) == 0) return core::LinkFault::kNoCarrier;
+  return core::LinkFault::kNone;
+}
+
+/// An address may be ours and on no interface: all of 127.0.0.0/8, or a route of type "local". bind(2) knows them.
+bool can_bind(const core::Address& address) {
+  const core::Address any_port = with_port(address, 0);
+  const UniqueFd fd(socket(family_of(address), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return !fd || bind(fd.get(), as_sockaddr(any_port), any_port.size_bytes) == 0 || errno != EADDRNOTAVAIL;
+}
+
+struct Search {
+  Match match = Match::kNone;
+  InterfaceState best;
+  std::optional<std::size_t> smallest_mtu;  // of all that are up
+
+  void consider(const ifaddrs& interface, const core::Address& address, int fd) {
+    const bool is_general = (interface.ifa_flags & IFF_UP) != 0 && (interface.ifa_flags & IFF_LOOPBACK) == 0;
+    const Match found = is_any(address) ? Match::kNone : qnet::link::match(interface, address);
+    if (!is_general && found == Match::kNone) return;
+    const std::optional<std::size_t> mtu = mtu_of(fd, interface.ifa_name);
+    if (!mtu) return;
+    if (is_general) smallest_mtu = std::min(smallest_mtu.value_or(*mtu), *mtu);
+    if (found <= match) return;
+    match = found;
+    best = {fault_of(interface), *mtu};
+  }
+};
+
 }  // namespace
 
-std::size_t interface_mtu(const core::Address& address) {
+InterfaceState interface_state(const core::Address& address) {
   ifaddrs* list = nullptr;
   const UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!fd || getifaddrs(&list) != 0) return kMtuDefault;
+  if (!fd || getifaddrs(&list) != 0) return {};
   const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
-
-  std::optional<std::size_t> smallest;
-  Match best = Match::kNone;
-  std::optional<std::size_t> matched;
+  Search search;
   for (const ifaddrs* interface = list; interface != nullptr; interface = interface->ifa_next) {
-    const bool counts = (interface->ifa_flags & IFF_UP) != 0 && (interface->ifa_flags & IFF_LOOPBACK) == 0;
-    const Match found = is_any(address) ? Match::kNone : match(*interface, address);
-    if (!counts && found == Match::kNone) continue;
-    const std::optional<std::size_t> mtu = mtu_of(fd.get(), interface->ifa_name);
-    if (!mtu) continue;
-    if (counts) smallest = std::min(smallest.value_or(*mtu), *mtu);
-    if (found > best) {
-      best = found;
-      matched = mtu;
-    }
+    search.consider(*interface, address, fd.get());
   }
-  return is_any(address) ? smallest.value_or(kMtuDefault) : matched.value_or(kMtuDefault);
+  if (is_any(address)) return {core::LinkFault::kNone, search.smallest_mtu.value_or(kMtuDefault)};
+  if (search.match != Match::kAddress && !can_bind(address)) search.best.fault = core::LinkFault::kNoAddress;
+  return search.best;
 }
 
 }  // namespace qnet::link
