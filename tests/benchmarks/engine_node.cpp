@@ -34,6 +34,7 @@ EngineNode::EngineNode(const Settings& settings)
     auto driver = link::make_link_driver("udp:" + settings.own[i]);
     if (!driver || !pump_.add("en" + std::to_string(i), std::move(*driver))) give_up("no link " + settings.own[i]);
   }
+  if (!pump_.watch_interfaces()) give_up("no news of interfaces");
   const Instant at = agent::now();
   peer_ = *engine_.add_peer(settings.peer_name, at);
   for (std::size_t i = 0; i < settings.peer.size(); ++i) {
