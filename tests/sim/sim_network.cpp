@@ -202,8 +202,10 @@ bool SimNetwork::carry(std::size_t source, const core::Transmit& batch) {
 void SimNetwork::carry_one(std::size_t source, std::size_t target, std::size_t link, ByteView datagram) {
   ++datagrams_carried_;
   application_.on_carried(source, target, link, datagram);
+  const Fate fate = fate_of_ ? fate_of_(source, target, link) : Fate::kArrives;
   const std::size_t cable = cut_index(source, target, link);
   const Faults& faults = links_[link];
+  if (fate == Fate::kLost) return;
   if (cuts_[cable] != 0 || !is_plugged(source, target, link) || is_lost(cable, faults)) return;
   Duration queued = Duration::zero();
   if (faults.bytes_per_second > 0) {
@@ -214,9 +216,11 @@ void SimNetwork::carry_one(std::size_t source, std::size_t target, std::size_t l
         std::max(free_at, now()) + Duration(static_cast<std::int64_t>(1e9 * wire_bytes / faults.bytes_per_second));
     queued = free_at - now();
   }
-  const int copies = faults.duplication > 0 && happens(faults.duplication) ? 2 : 1;
+  const bool is_doubled = fate == Fate::kTwice || (faults.duplication > 0 && happens(faults.duplication));
+  const int copies = is_doubled ? 2 : 1;
   for (int copy = 0; copy < copies; ++copy) {
     Duration delay = queued + faults.delay;
+    if (fate == Fate::kLate || (fate == Fate::kTwice && copy == 1)) delay += kLateBy;
     if (faults.jitter > Duration::zero()) delay += Duration(random(static_cast<std::uint64_t>(faults.jitter.count())));
     if (faults.reordering > 0 && happens(faults.reordering)) {
       delay += Duration(random(static_cast<std::uint64_t>(faults.reorder_delay.count())));

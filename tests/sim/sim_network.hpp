@@ -49,6 +49,15 @@ struct NetworkOptions {
   Duration clock_difference_max = Duration::zero();  // between the nodes' clocks
 };
 
+/// What becomes of one datagram.
+enum class Fate : std::uint8_t {
+  kArrives,
+  kLost,
+  kLate,   ///< by kLateBy
+  kTwice,  ///< in time, and once more late
+};
+inline constexpr Duration kLateBy = std::chrono::milliseconds(4);
+
 /// Whoever uses the engines.
 class Application {
  public:
@@ -99,6 +108,10 @@ class SimNetwork {
   bool is_paused(std::size_t node) const { return now() < nodes_[node].paused_until; }
   /// The node's clock shows that much more at once; nobody was asleep.
   void jump_clock(std::size_t node, Duration by);
+  /// Asked about every datagram, besides the faults; may disturb the network itself, but not at once (after()).
+  void decide_fates(std::function<Fate(std::size_t source, std::size_t target, std::size_t link)> fate_of) {
+    fate_of_ = std::move(fate_of);
+  }
   /// Datagrams from `source` to `target` on `link` vanish, or pass again.
   void set_cut(std::size_t source, std::size_t target, std::size_t link, bool is_cut);
   /// The node's end of that link has a carrier, or none: nothing gets out or in. Its engine is told at once; nobody
@@ -164,6 +177,7 @@ class SimNetwork {
   std::vector<char> cuts_;        // by cut_index()
   std::vector<char> bursts_;      // a burst of losses has begun
   std::vector<Instant> free_at_;  // when each direction of a link has sent what it has
+  std::function<Fate(std::size_t, std::size_t, std::size_t)> fate_of_;
   std::priority_queue<Step, std::vector<Step>, std::greater<>> queue_;
   std::uint64_t order_ = 0;
   std::uint64_t steps_ = 0;

@@ -32,8 +32,8 @@ struct Connection {
   bool is_close_due = false;
   std::optional<std::uint32_t> peer_end;  // messages in the peer's stream
   bool is_credit_due = false;
-  bool is_in_notices = false;  // of its lane
-  bool is_held_back = false;   // requests wait until the peer has taken replies
+  Lanes noticed_in = 0;       // in whose notices it is; all but that of its policy are out of date
+  bool is_held_back = false;  // requests wait until the peer has taken replies
 
   Turn turn = Turn::kNone;  // SendScheduler's
   Connection* next = nullptr;

@@ -173,6 +173,7 @@ struct EngineHoldings {
   std::uint64_t request_bytes = 0;   // of own messages that are not acknowledged; bound: the callers
   std::uint64_t reply_bytes = 0;     // the same of replies; bound: session credit and what is being executed
   std::size_t packets_unsettled = 0;
+  std::size_t notices = 0;  // credit and ends to be told; bound: one per connection and lane
   std::size_t control_packets = 0, events = 0;
 };
 

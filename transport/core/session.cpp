@@ -65,9 +65,9 @@ bool Session::is_active(Instant now) const {
 }
 
 void Session::notice(Connection& connection) {
-  if (connection.is_in_notices) return;
-  connection.is_in_notices = true;
   const Lane lane = lane_of(connection.policy);
+  if ((connection.noticed_in >> lane & 1) != 0) return;
+  connection.noticed_in |= Lanes{1} << lane;
   notices_[lane].push_back({connection.id.value, connection.is_own});
   noticed_ |= Lanes{1} << lane;
 }
@@ -122,6 +122,7 @@ void Session::add_to(EngineHoldings& holdings) {
   holdings.connections += connections_.size();
   holdings.received_bytes += receive_credit_.held_bytes();
   holdings.reply_bytes += reply_bytes_;
+  for (const RingQueue<Notice>& notices : notices_) holdings.notices += notices.size();
   connections_.for_each([&holdings](const Connection& connection) {
     if (connection.is_own) holdings.request_bytes += connection.send.held_bytes();
   });

@@ -105,7 +105,7 @@ void Session::follow_policy(Connection& connection, const wire::DataFrame& reque
   scheduler_.remove(connection);
   connection.policy = policy;
   if (!connection.send.empty()) press(connection);
-  if (std::exchange(connection.is_in_notices, false)) notice(connection);
+  if (connection.noticed_in != 0) notice(connection);
 }
 
 void Session::deliver(Connection& connection) {

@@ -218,9 +218,13 @@ void Session::write_notices(Path& path, Lane lane, MutableBytes packet, PacketCo
 
 bool Session::write_notice(Path& path, Lane lane, const Notice& notice, MutableBytes packet, PacketContents& contents) {
   Connection* connection = connections_.find(notice.connection, notice.is_own);
-  if (connection == nullptr || lane_of(connection->policy) != lane) return true;
+  if (connection == nullptr) return true;
+  if (lane_of(connection->policy) != lane) {
+    connection->noticed_in &= ~(Lanes{1} << lane);
+    return true;
+  }
   if (packet.size() - contents.bytes < wire::CreditFrame::kFrameBytes + wire::CloseFrame::kFrameBytes) return false;
-  connection->is_in_notices = false;
+  connection->noticed_in &= ~(Lanes{1} << lane);
   if (connection->is_credit_due) {
     connection->is_credit_due = false;
     write_credit(path, connection, packet, contents);

@@ -97,6 +97,24 @@ TEST_F(EngineBoundsTest, EmptyMessagesThatOvertakeOthersTakeABoundedNumberOfPlac
   EXPECT_EQ(delivered, 1u) << "what is in order always goes on";
 }
 
+TEST_F(EngineBoundsTest, AConnectionThatChangesItsPolicyAllTheTimeIsNoticedOncePerLane) {
+  config_.connection_credit_bytes = 1;  // the least the engine allows: there is soon credit to be told
+  renew();
+  join();
+  constexpr std::uint32_t kConnections = 3, kMessages = 2000;
+  const std::string text(1000, 'x');
+  for (std::uint32_t i = 0; i < kConnections * kMessages; ++i) {
+    wire::DataFrame frame = request(1 + i % kConnections, i / kConnections, text);
+    frame.policy = i / kConnections % 2 == 0 ? wire::PolicyKind::kLoadBalance : wire::PolicyKind::kRedundant;
+    give_frames(frame);
+  }
+  EXPECT_EQ(events().size(), 1 + kConnections * kMessages);  // and PeerUp
+  EXPECT_LE(engine_->holdings().notices, kConnections * 2);
+  EXPECT_GE(engine_->holdings().notices, kConnections);
+  static_cast<void>(take());
+  EXPECT_EQ(engine_->holdings().notices, 0u);
+}
+
 TEST_F(EngineBoundsTest, AMessageHasABoundedNumberOfHoles) {
   join();
   const std::uint64_t before = engine_->statistics().datagrams_malformed;
