@@ -325,8 +325,9 @@ void SimWorkload::check_holdings() {
     };
     check("sessions", sessions, network_.node_count() - 1);
     check("bytes received", holds.received_bytes, sessions * (credit + core::kSessionOverrunBytes));
-    // What was asked before a peer was lost waits with the session, so there is a round of calls per loss.
-    check("bytes of requests", holds.request_bytes, sessions * (peers_lost_ + 1) * calls * message);
+    // What was asked before a peer was lost waits with the session, so there is a round of calls per loss; and a reply
+    // may overtake the acknowledgement of its request.
+    check("bytes of requests", holds.request_bytes, sessions * (peers_lost_ + 2) * calls * message);
     check("bytes of replies", holds.reply_bytes, sessions * (credit + calls * (peers_lost_ + 1) * message));
     check("packets", holds.packets_unsettled, sessions * network_.link_count() * core::SentPackets::kPacketsMax);
     check("events", holds.events, 0);
