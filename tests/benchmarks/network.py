@@ -5,6 +5,7 @@ from benchmarks.testbed import ADDRESS, PYTHON
 
 RELAY_SOCKET = "/run/bench-relay.sock"
 RELAY_PORT, ECHO_PORT, PING_PORT, LINK_PORT, FLOOD_PORT, IPERF_PORT = 7001, 7002, 7003, 7004, 7005, 7006
+EPOLL_PORT = 7007
 RATE_OF_IPERF = ("import json, sys; "
                  "print(\"gbit_per_s\", json.load(sys.stdin)[\"end\"][\"sum_received\"][\"bits_per_second\"] / 1e9)")
 PINNED = ("one CPU", "CPU per node")
@@ -23,14 +24,16 @@ def start_relay(bed):
 
 
 def start_echo(bed):
-    if not bed.is_listening("b", ECHO_PORT, None, None):
-        bed.start_in("b", [bed.program("udp_pingpong"), "echo", "--bind", f"{ADDRESS['b']}:{ECHO_PORT}"],
-                     udp_port=ECHO_PORT)
+    for port, wait in ((ECHO_PORT, "recv"), (EPOLL_PORT, "epoll")):
+        if not bed.is_listening("b", port, None, None):
+            bed.start_in("b", [bed.program("udp_pingpong"), "echo", "--bind", f"{ADDRESS['b']}:{port}",
+                               "--wait", wait], udp_port=port)
 
 
-def ping_words(bed, size):
+def ping_words(bed, size, wait="recv"):
     return [bed.program("udp_pingpong"), "ping", "--bind", f"{ADDRESS['a']}:{PING_PORT}", "--to",
-            f"{ADDRESS['b']}:{ECHO_PORT}", "--size", size, "--count", "500" if bed.smoke else "10000"]
+            f"{ADDRESS['b']}:{ECHO_PORT if wait == 'recv' else EPOLL_PORT}", "--size", size, "--wait", wait,
+            "--count", "500" if bed.smoke else "10000"]
 
 
 def ping_pong(bed):

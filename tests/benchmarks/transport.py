@@ -76,14 +76,18 @@ def share(what, ours, theirs, **limits):
 
 
 def small_calls(bench):
+    """R blocks in recv(2); whoever serves more than one descriptor blocks in epoll_wait(2)."""
     bed = bench.bed
     network.start_echo(bed)
     for pinning in network.PINNED:
         bed.pin(pinning)
         calls = bench.engine("call", count=bench.pick(10000, 500))
-        times = bed.run_steps([{"label": "qnet", "value": "p50", "words": calls},
-                               {"label": "R", "value": "p50", "words": network.ping_words(bed, "64")}], unit="µs")
+        times = bed.run_steps([{"label": "qnet", "value": "p50", "words": calls}] + [
+            {"label": label, "value": "p50", "words": network.ping_words(bed, "64", wait)}
+            for label, wait in (("R", "recv"), ("R with epoll", "epoll"))], unit="µs")
         yield figures.times_as_long("transport", "64 B call, p50", pinning, times["qnet"], times["R"], at_most=1.25)
+        yield figures.times_as_long("transport", "64 B call, p50", pinning, times["qnet"], times["R with epoll"],
+                                    at_most=1.25)
 
 
 def one_link(bench):

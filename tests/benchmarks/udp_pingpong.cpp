@@ -2,10 +2,12 @@
 //
 // udp_pingpong.cpp: how long does a datagram take there and back when nobody does anything with it? (R)
 //
-//   udp_pingpong echo --bind ADDR:PORT                                                        on node b, until killed
-//   udp_pingpong ping --bind ADDR:PORT --to ADDR:PORT [--size BYTES | REQUEST:REPLY] [--count N]   on node a
+//   udp_pingpong echo --bind ADDR:PORT [--wait recv|epoll]                                    on node b, until killed
+//   udp_pingpong ping --bind ADDR:PORT --to ADDR:PORT [--size BYTES | REQUEST:REPLY] [--count N] [--wait …]   on node a
 //
-// Both block in the kernel. The first four bytes of a ping say how long the reply shall be. Status 1 after a loss.
+// Both block in the kernel: in recv(2), or in epoll_wait(2) as whoever has more than one descriptor. The first four
+// bytes of a ping say how long the reply shall be. Status 1 after a loss.
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,19 +27,40 @@ struct Beginning {
   std::uint32_t number = 0;
 };
 
+/// Blocks until there is something to receive, if that is how to wait.
+class Waiting {
+ public:
+  Waiting(int socket, const std::string& how) {
+    if (how == "recv") return;
+    if (how != "epoll") give_up("--wait: recv or epoll");
+    set_ = check(epoll_create1(0), "epoll_create1");
+    epoll_event event{.events = EPOLLIN, .data = {.fd = socket}};
+    check(epoll_ctl(set_, EPOLL_CTL_ADD, socket, &event), "epoll_ctl");
+  }
+  void wait() const {
+    epoll_event event;
+    if (set_ >= 0) epoll_wait(set_, &event, 1, kPatience.tv_usec / 1000);
+  }
+
+ private:
+  int set_ = -1;
+};
+
 int open_socket(const core::Address& own) {
   const int fd = check(socket(link::family_of(own), SOCK_DGRAM, 0), "socket");
   check(bind(fd, link::as_sockaddr(own), own.size_bytes), "bind");
   return fd;
 }
 
-[[noreturn]] void echo(const core::Address& own) {
+[[noreturn]] void echo(const core::Address& own, const std::string& how) {
   const int fd = open_socket(own);
+  const Waiting waiting(fd, how);
   std::vector<char> buffer(kDatagramBytesMax);
   for (;;) {
     sockaddr_storage from;
     socklen_t from_size = sizeof from;
     auto* const sender = reinterpret_cast<sockaddr*>(&from);
+    waiting.wait();
     const ssize_t got = recvfrom(fd, buffer.data(), buffer.size(), 0, sender, &from_size);
     Beginning beginning;
     if (got < static_cast<ssize_t>(sizeof beginning)) continue;
@@ -47,8 +70,10 @@ int open_socket(const core::Address& own) {
   }
 }
 
-int ping(const core::Address& own, const core::Address& to, Options::Sizes sizes, std::int64_t count) {
+int ping(const core::Address& own, const core::Address& to, Options::Sizes sizes, std::int64_t count,
+         const std::string& how) {
   const int fd = open_socket(own);
+  const Waiting waiting(fd, how);
   check(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience), "SO_RCVTIMEO");
   const std::size_t request_bytes = std::max(sizes.request, sizeof(Beginning));
   const std::size_t reply_bytes = std::max(sizes.reply, sizeof(Beginning));
@@ -63,6 +88,7 @@ int ping(const core::Address& own, const core::Address& to, Options::Sizes sizes
     Beginning answer;
     ssize_t got = 0;
     do {
+      waiting.wait();
       got = recv(fd, reply.data(), reply.size(), 0);
       if (got > 0) std::memcpy(&answer, reply.data(), sizeof answer);
     } while (got > 0 && answer.number < beginning.number);  // late
@@ -86,15 +112,16 @@ int run(int count, char** words) {
   if (role != "echo" && role != "ping") give_up("usage: udp_pingpong echo|ping …, see the head of udp_pingpong.cpp");
   Options options(count, words, 2);
   const core::Address own = options.address("bind");
+  const std::string how = options.text("wait", "recv");
   if (role == "echo") {
     options.finish();
-    echo(own);
+    echo(own, how);
   }
   const core::Address to = options.address("to");
   const Options::Sizes sizes = options.sizes("size", 64, kDatagramBytesMax);
   const std::int64_t pings = options.number("count", 20000, 1, 100000000);
   options.finish();
-  return ping(own, to, sizes, pings);
+  return ping(own, to, sizes, pings, how);
 }
 
 }  // namespace
