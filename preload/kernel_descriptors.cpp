@@ -2,9 +2,7 @@
 #include "preload/kernel_descriptors.hpp"
 
 #include <dirent.h>
-#include <elf.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,15 +20,6 @@
 namespace qnet::preload {
 namespace {
 
-using Header = Elf64_Ehdr;
-using Segment = Elf64_Phdr;
-#if defined(__x86_64__)
-constexpr auto kMachine = EM_X86_64;
-#elif defined(__aarch64__)
-constexpr auto kMachine = EM_AARCH64;
-#endif
-
-constexpr int kSegmentsMax = 64;
 constexpr int kSavedFloor = 900;       // above the numbers that programs use
 constexpr int kDescriptorsMax = 1024;  // looked at where /proc is missing
 
@@ -48,57 +37,10 @@ class Peek {
 
   bool is_open() const { return fd_ >= 0; }
   int fd() const { return fd_; }
-  std::size_t read(void* room, std::size_t size, std::uint64_t offset) const {
-    const long count = raw_syscall(SYS_pread64, fd_, room, size, offset);
-    return count < 0 ? 0 : static_cast<std::size_t>(count);
-  }
 
  private:
   const int fd_;
 };
-
-/// Does the kernel make the new program ignore LD_PRELOAD? Too often yes is harmless.
-bool changes_identity(int fd) {
-  struct stat status;
-  if (raw_syscall(SYS_fstat, fd, &status) != 0) return false;
-  if ((status.st_mode & S_ISUID) != 0 && status.st_uid != static_cast<uid_t>(raw_syscall(SYS_geteuid))) return true;
-  constexpr mode_t kSetGroup = S_ISGID | S_IXGRP;
-  if ((status.st_mode & kSetGroup) == kSetGroup && status.st_gid != static_cast<gid_t>(raw_syscall(SYS_getegid))) {
-    return true;
-  }
-  return raw_syscall(SYS_geteuid) != 0 && raw_syscall(SYS_fgetxattr, fd, "security.capability", nullptr, 0) > 0;
-}
-
-/// Has it a loader that is glibc's?
-bool has_loader(const Peek& file, const Header& header) {
-  std::array<Segment, kSegmentsMax> segments;
-  const std::size_t wanted = std::min<std::size_t>(header.e_phnum, kSegmentsMax) * sizeof(Segment);
-  if (header.e_phentsize != sizeof(Segment) || file.read(segments.data(), wanted, header.e_phoff) != wanted)
-    return true;
-  for (std::size_t i = 0; i < wanted / sizeof(Segment); ++i) {
-    if (segments[i].p_type != PT_INTERP) continue;
-    std::array<char, 256> name{};
-    const std::size_t length = std::min<std::size_t>(segments[i].p_filesz, name.size() - 1);
-    if (file.read(name.data(), length, segments[i].p_offset) != length) return true;
-    return std::strstr(name.data(), "/ld-linux") != nullptr || std::strstr(name.data(), "/ld64.so") != nullptr;
-  }
-  return false;
-}
-
-enum class Reach { kInside, kOutside, kScript };
-
-/// `script` is filled in for one.
-Reach look_into(const Peek& file, Program& script) {
-  const std::size_t size = file.read(script.line.data(), script.line.size() - 1, 0);
-  Header header{};
-  static_assert(sizeof header < sizeof script.line);
-  std::memcpy(&header, script.line.data(), sizeof header);
-  if (parse_script(script, size)) return Reach::kScript;
-  if (changes_identity(file.fd())) return Reach::kOutside;
-  if (size < sizeof header || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return Reach::kInside;
-  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != kMachine) return Reach::kOutside;
-  return has_loader(file, header) ? Reach::kInside : Reach::kOutside;
-}
 
 /// Calls visit(fd) for every open descriptor.
 template <class Visit>
@@ -147,7 +89,7 @@ bool is_out_of_reach(int dirfd, const char* path, int flags, char* const* envp) 
   for (Program& script : scripts) {
     const Peek file(dirfd, path, flags);
     if (!file.is_open()) return false;  // Not readable is not out of reach; the rest the exec will say.
-    const Reach reach = look_into(file, script);
+    const Reach reach = look_into(file.fd(), script);
     if (reach != Reach::kScript) return reach == Reach::kOutside;
     dirfd = AT_FDCWD;
     path = script.interpreter();

@@ -89,22 +89,6 @@ Status seek_entries(const RemoteFd& found, std::int64_t position) {
   return {};
 }
 
-/// The next entry of `entries`; false at its end, or that of the directory. EIO for what no owner sends.
-Result<bool> take_entry(ByteView& entries, bool with_attributes, wire::DirectoryEntry& entry) {
-  if (entries.empty()) return false;
-  wire::Reader in(entries);
-  wire::get_field(in, entry);
-  if (!in.has_failed() && entry.name.empty()) {
-    entries = {};
-    return false;
-  }
-  wire::Attributes attributes;  // Kept for those who ask: brought.hpp.
-  if (with_attributes) wire::get_field(in, attributes);
-  if (in.has_failed() || entry.name.empty() || entry.name.size() > NAME_MAX) return fail(EIO, "directory entry");
-  entries = in.rest();
-  return true;
-}
-
 std::size_t record_bytes(std::size_t name_bytes) {
   return (offsetof(struct dirent, d_name) + name_bytes + 1 + 7) & ~std::size_t{7};
 }
@@ -170,7 +154,8 @@ struct dirent* RemoteDirectory::next_unlocked() {
   }
   ByteView entries(batch_ + read_at_, read_end_ - read_at_);
   wire::DirectoryEntry entry;
-  const Result<bool> taken = take_entry(entries, has_attributes_, entry);
+  wire::Attributes attributes;  // Kept for those who ask: brought.hpp.
+  const Result<bool> taken = wire::take_entry(entries, has_attributes_, entry, attributes);
   if (!taken || !*taken) {
     read_at_ = read_end_;
     if (!taken) errno = taken.error().code;
@@ -247,7 +232,8 @@ ssize_t list_directory(const RemoteFd& found, void* buffer, std::size_t room) {
   std::int64_t next = start;
   for (;;) {
     wire::DirectoryEntry entry;
-    const Result<bool> taken = take_entry(entries, false, entry);
+    wire::Attributes none;
+    const Result<bool> taken = wire::take_entry(entries, false, entry, none);
     if (!taken) return refuse(taken.error().code);
     if (!*taken) return static_cast<ssize_t>(written);
     struct dirent record;

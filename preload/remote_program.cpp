@@ -77,25 +77,6 @@ Result<int> fetch_open(const Routed& routed, client::Exchange& exchange, int fd,
 
 }  // namespace
 
-bool parse_script(Program& program, std::size_t size) {
-  auto& line = program.line;
-  if (size < 3 || line[0] != '#' || line[1] != '!') return false;
-  line[size < line.size() ? size : line.size() - 1] = '\0';
-  const auto skip_blanks = [&](std::size_t at) { return at + std::strspn(line.data() + at, " \t"); };
-  const std::size_t start = 2;
-  std::size_t end = start + std::strcspn(line.data() + start, "\n");
-  while (end > start && (line[end - 1] == ' ' || line[end - 1] == '\t')) --end;
-  line[end] = '\0';
-  const std::size_t interpreter = skip_blanks(start);
-  if (interpreter == end) return false;
-  program.interpreter_at = interpreter;
-  const std::size_t interpreter_end = interpreter + std::strcspn(line.data() + interpreter, " \t");
-  if (interpreter_end == end) return true;
-  line[interpreter_end] = '\0';
-  program.argument_at = skip_blanks(interpreter_end + 1);
-  return true;
-}
-
 Result<int> fetch_program(const Routed& routed, client::Exchange& exchange, Program& program) {
   const wire::CheckAccessRequest check{X_OK, AT_EACCESS, routed.place.path};
   if (const auto may = ask_path<wire::CheckAccessReply>(routed, wire::Opcode::kCheckAccess, check, exchange); !may) {

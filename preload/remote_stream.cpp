@@ -147,36 +147,6 @@ void go_to_start(int fd, const StreamMode& mode) {
 
 }  // namespace
 
-std::optional<StreamMode> parse_stream_mode(const char* mode) {
-  StreamMode parsed;
-  int creation = 0;
-  bool both = false;
-  switch (*mode) {
-    case 'r':
-      break;
-    case 'w':
-      creation = O_CREAT | O_TRUNC;
-      break;
-    case 'a':
-      creation = O_CREAT | O_APPEND;
-      break;
-    default:
-      return std::nullopt;
-  }
-  constexpr int kLettersMax = 7;  // libc looks no further.
-  for (int i = 1; i < kLettersMax && mode[i] != '\0' && mode[i] != ','; ++i) {
-    if (mode[i] == '+') both = true;
-    if (mode[i] == 'x') parsed.open_flags |= O_EXCL;
-    if (mode[i] == 'e') parsed.open_flags |= O_CLOEXEC;
-  }
-  parsed.can_read = both || *mode == 'r';
-  parsed.can_write = both || *mode != 'r';
-  parsed.appends = *mode == 'a';
-  parsed.open_flags |= creation | (both ? O_RDWR : *mode == 'r' ? O_RDONLY : O_WRONLY);
-  parsed.cookie = *mode == 'r' ? (both ? "r+" : "r") : *mode == 'w' ? (both ? "w+" : "w") : (both ? "a+" : "a");
-  return parsed;
-}
-
 FILE* make_remote_stream(int fd, const StreamMode& mode) {
   RemoteStream* const cookie = make_cookie(fd);
   FILE* const stream = cookie == nullptr ? nullptr : fopencookie(cookie, mode.cookie, kFunctions);

@@ -18,18 +18,10 @@
 #include <wchar.h>
 
 #include <cstddef>
-#include <optional>
+
+#include "preload/stream_mode.hpp"
 
 namespace qnet::preload {
-
-/// fopen's "r+e" taken apart.
-struct StreamMode {
-  int open_flags = 0;       ///< for open(2)
-  const char* cookie = "";  ///< for fopencookie(3)
-  bool can_read = false, can_write = false, appends = false;
-};
-/// Nothing for a mode that libc refuses with EINVAL. ",ccs=" is ignored: wide characters follow the locale.
-std::optional<StreamMode> parse_stream_mode(const char* mode);
 
 /// The cookie. Wide characters are converted here, because libc cannot on cookie streams.
 struct RemoteStream {

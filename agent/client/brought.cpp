@@ -178,15 +178,14 @@ bool find_entry(std::string_view name, wire::Attributes& found) {
   const ByteView all = ByteView(listing.entries).first(listing.size_bytes);
   const std::size_t start = next_entry.load(std::memory_order_relaxed);
   for (const auto& [from, to] : {std::pair{start, all.size()}, std::pair{std::size_t{0}, start}}) {
-    for (std::size_t at = from; at < to;) {
-      wire::Reader in(all.subspan(at));
-      wire::DirectoryEntry entry;
-      wire::get_field(in, entry);
-      if (listing.has_attributes) wire::get_field(in, found);
-      if (in.has_failed()) return false;
-      at = all.size() - in.rest().size();
+    ByteView left = all.first(to).subspan(from);
+    wire::DirectoryEntry entry;
+    for (;;) {
+      const Result<bool> taken = wire::take_entry(left, listing.has_attributes, entry, found);
+      if (!taken) return false;
+      if (!*taken) break;
       if (entry.name != name) continue;
-      next_entry.store(at, std::memory_order_relaxed);
+      next_entry.store(to - left.size(), std::memory_order_relaxed);
       return true;
     }
   }

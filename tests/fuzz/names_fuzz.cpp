@@ -2,12 +2,13 @@
 //
 // names_fuzz.cpp: do the parsers of names stay inside their text, and does what they accept mean one thing?
 //
-// First byte: which parser. Names of handles, paths below the prefix, QNET_MAP, addresses of links.
+// First byte: which parser. Names of handles, paths below the prefix, QNET_MAP, addresses of links, modes of fopen(3).
 #include <array>
 #include <functional>
 #include <string>
 
 #include "preload/map_text.hpp"
+#include "preload/stream_mode.hpp"
 #include "transport/base/check.hpp"
 #include "transport/base/net_path.hpp"
 #include "transport/link/udp_address.hpp"
@@ -59,7 +60,18 @@ void check_address(std::string_view text) {
   QNET_CHECK(again.has_value() && *again == *address);
 }
 
-constexpr auto kChecks = std::to_array({check_handle_name, check_net_path, check_map, check_address});
+void check_stream_mode(std::string_view text) {
+  const std::string mode(text);
+  const std::optional<preload::StreamMode> parsed = preload::parse_stream_mode(mode.c_str());
+  QNET_CHECK(parsed.has_value() == (!text.empty() && std::string_view("rwa").find(text.front()) != text.npos));
+  if (!parsed) return;
+  const int access = parsed->open_flags & O_ACCMODE;
+  QNET_CHECK(parsed->can_read == (access != O_WRONLY) && parsed->can_write == (access != O_RDONLY));
+  QNET_CHECK(parsed->appends == ((parsed->open_flags & O_APPEND) != 0) && parsed->cookie[0] == text.front());
+}
+
+constexpr auto kChecks =
+    std::to_array({check_handle_name, check_net_path, check_map, check_address, check_stream_mode});
 
 }  // namespace
 }  // namespace qnet

@@ -19,8 +19,8 @@ FUZZ_SECONDS = int(os.environ.get("QNET_FUZZ_SECONDS", {"quick": 1, "normal": 6,
 INPUT_SECONDS_MAX = 10
 MEMORY_MIB_MAX = 1500
 # Longest input worth making: a course of events needs more bytes than one message.
-INPUT_BYTES_MAX = {"config": 300, "engine": 800, "local_socket": 1200, "messages": 300, "names": 200, "packet": 300,
-                   "simulation": 42}
+INPUT_BYTES_MAX = {"config": 300, "engine": 800, "listing": 600, "local_socket": 1200, "messages": 300, "names": 200,
+                   "packet": 300, "programs": 500, "simulation": 42}
 CORPUS_BYTES_MAX = 300_000
 
 

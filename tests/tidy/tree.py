@@ -30,9 +30,9 @@ def files_ending(*endings):
 
 
 def is_script(path):
-    """A program without an ending, by its first line."""
+    """A program without an ending, by its first line; not an input of a fuzz target."""
     with path.open("rb") as file:
-        return "." not in path.name and file.read(2) == b"#!"
+        return "." not in path.name and "corpus" not in path.parts and file.read(2) == b"#!"
 
 
 def sources():

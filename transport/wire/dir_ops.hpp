@@ -5,6 +5,8 @@
 // Paths: see OpenRequest. The second path of Rename and Link is relative to RequestHeader::second_handle.
 #pragma once
 
+#include <cerrno>
+
 #include "transport/wire/file_ops.hpp"
 
 namespace qnet::wire {
@@ -32,9 +34,30 @@ struct DirectoryEntry {
   std::uint64_t inode = 0;
   std::int64_t next = 0;  // position of the next entry, for Seek
   std::uint8_t type = 0;  // DT_*
-  std::string_view name;  // 1 to 255 bytes, or none: see above
+  std::string_view name;  // 1 to kNameBytesMax bytes, or none: see above
   QNET_FIELDS(inode, next, type, name)
 };
+inline constexpr std::size_t kNameBytesMax = 255;
+
+/// The next of `entries`, which loses it; `with_attributes` as in the request. False at their end, or that of the
+/// directory: `entries` is empty then. EIO for what no owner sends: a program would take the name for a path.
+inline Result<bool> take_entry(ByteView& entries, bool with_attributes, DirectoryEntry& entry, Attributes& attributes) {
+  if (entries.empty()) return false;
+  Reader in(entries);
+  get_field(in, entry);
+  if (!in.has_failed() && entry.name.empty()) {
+    entries = {};
+    return false;
+  }
+  if (with_attributes) get_field(in, attributes);
+  constexpr std::string_view kNeverInAName("/\0", 2);
+  if (in.has_failed() || entry.name.size() > kNameBytesMax ||
+      entry.name.find_first_of(kNeverInAName) != std::string_view::npos) {
+    return fail(EIO, "directory entry");
+  }
+  entries = in.rest();
+  return true;
+}
 
 struct MakeDirectoryRequest {
   std::uint32_t mode = 0;  // new_mode()
