@@ -11,6 +11,10 @@
 namespace qnet::agent {
 
 std::size_t reply_bytes_of(wire::Opcode opcode, ByteView body) {
+  if (opcode == wire::Opcode::kOpen) {
+    const auto open = wire::decode<wire::OpenRequest>(body);
+    return open ? open->contents_bytes_max : 0;
+  }
   if (opcode == wire::Opcode::kRead) {
     const auto read = wire::decode<wire::ReadRequest>(body);
     return read ? read->length_bytes : 0;

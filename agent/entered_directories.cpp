@@ -11,11 +11,17 @@
 #include <cstring>
 #include <string>
 
+#include "agent/log.hpp"
+
 namespace qnet::agent {
 
 EnteredDirectories::EnteredDirectories(FirstLook& first_look)
     : first_look_(first_look), watches_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
-  if (watches_) static_cast<void>(first_look_.watch(watches_.get(), *this));
+  const Status watched = watches_ ? first_look_.watch(watches_.get(), *this) : fail_errno("inotify_init1");
+  if (watched) return;
+  watches_.reset();  // Nobody would hear of an end: a handle that is kept would never close.
+  spdlog::warn("working directories are known by name only: {}: {}", watched.error().where,
+               std::strerror(watched.error().code));
 }
 
 EnteredDirectories::~EnteredDirectories() {

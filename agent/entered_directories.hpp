@@ -77,7 +77,7 @@ class EnteredDirectories final : public Watcher {
   void forget_unused();
 
   FirstLook& first_look_;
-  const UniqueFd watches_;
+  UniqueFd watches_;                          // none: nothing is kept
   std::unordered_map<int, Entered> entered_;  // by watch descriptor
   std::list<AtHand> at_hand_;                 // the latest first
   std::uint64_t not_kept_ = 0;

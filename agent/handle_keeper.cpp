@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "agent/log.hpp"
 #include "transport/wire/file_ops.hpp"
 
 namespace qnet::agent {
@@ -32,7 +31,6 @@ void HandleKeeper::take(LocalHandle& handle, std::uint64_t barrier) {
 void HandleKeeper::forward(LocalHandle& handle, Buffer bytes, std::uint64_t barrier) {
   const HandleKey key = handle.key;
   const std::size_t count = bytes.size();
-  if (logs_debug()) spdlog::debug("stray write handle={:016x} bytes={}", key.handle.value, count);
   if (key.node.is_root()) return handles_.again(handle);  // A directory: the bytes have nowhere to go.
 
   const wire::WriteRequest head;  // At the current offset, may block; the data are there already.
@@ -54,7 +52,8 @@ void HandleKeeper::forward(LocalHandle& handle, Buffer bytes, std::uint64_t barr
                                      .header = header,
                                      .caller = &handle.opener,
                                      .body = std::move(bytes),
-                                     .on_reply = std::move(on_reply)},
+                                     .on_reply = std::move(on_reply),
+                                     .reason = "stray-write"},
                                     now());
   if (started) return;
   statistics_.stray_bytes_lost += count;
@@ -65,7 +64,6 @@ void HandleKeeper::forward(LocalHandle& handle, Buffer bytes, std::uint64_t barr
 void HandleKeeper::close(LocalHandle& handle) {
   const HandleKey key = handle.key;
   ++statistics_.closes;
-  if (logs_debug()) spdlog::debug("last close handle={:016x}", key.handle.value);
   if (key.node.is_root()) {
     net_root_.close(key.handle);
     return handles_.remove(key);
@@ -77,7 +75,7 @@ void HandleKeeper::close(LocalHandle& handle) {
   const Incarnation life = handle.life;
   const wire::Caller opener = handle.opener;
   handles_.remove(key);
-  calls_.insist(key.node, life, wire::Opcode::kClose, key.handle, opener, std::move(on_done), now());
+  calls_.insist({key.node, life, wire::Opcode::kClose, key.handle, opener, "last-close"}, std::move(on_done), now());
 }
 
 void HandleKeeper::lower(std::uint64_t barrier) {

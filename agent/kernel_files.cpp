@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include "agent/fuse_attributes.hpp"
-#include "agent/log.hpp"
 
 namespace qnet::agent {
 
@@ -186,7 +185,8 @@ void KernelFiles::release(FileId id) {
   File& file = *found->second;
   file.connections.close_all(engine_, at);
   if (!file.share) {
-    calls_.insist(file.key.node, file.life, wire::Opcode::kClose, file.key.handle, file.opener, nullptr, at);
+    calls_.insist({file.key.node, file.life, wire::Opcode::kClose, file.key.handle, file.opener, "last-close"}, nullptr,
+                  at);
   }
   files_.erase(found);
   device_->count_file(-1);

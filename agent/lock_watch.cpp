@@ -6,7 +6,6 @@
 
 #include <algorithm>
 
-#include "agent/log.hpp"
 #include "transport/wire/file_ops.hpp"
 
 namespace qnet::agent {
@@ -50,7 +49,6 @@ Status LockWatch::watch(const wire::Caller& caller, int connection, NodeRef node
 }
 
 void LockWatch::on_exit(Process& process) {
-  if (logs_debug()) spdlog::debug("exit with locks process={}", process.caller.process);
   for (const Place& place : process.places) release(place, process.caller);
   first_look_.forget(process.pidfd.get(), process);
   processes_.erase(process.caller.process);
@@ -63,8 +61,8 @@ void LockWatch::on_late_lock(NodeRef node, Incarnation life, std::uint32_t proce
 void LockWatch::release(const Place& place, const wire::Caller& caller) {
   const std::uint64_t barrier = barriers_.raise(place.node, caller.user);
   calls_.insist(
-      place.node, place.life, wire::Opcode::kReleaseLocks, HandleId(), caller, [this, barrier] { lower(barrier); },
-      now());
+      {place.node, place.life, wire::Opcode::kReleaseLocks, HandleId(), caller, "process-ended"},
+      [this, barrier] { lower(barrier); }, now());
 }
 
 void LockWatch::lower(std::uint64_t barrier) {

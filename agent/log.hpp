@@ -3,7 +3,8 @@
 // log.hpp: how does the agent tell its operator what happens?
 //
 // One line per event on stderr (systemd's way), "key=value" pairs, so that `grep request=` follows one operation
-// across two nodes. Lines that a hostile process or peer can cause are at debug level and counted in stats.hpp.
+// across two nodes; what no call asks for (a last close, the locks of a process that ended) says reason=. Lines that a
+// hostile process or peer can cause are at debug level and counted in stats.hpp.
 //
 // Threads:  any, after set_up_log().
 #pragma once

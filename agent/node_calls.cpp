@@ -57,9 +57,10 @@ Result<RequestId> NodeCalls::start(Call call, Instant at) {
   call.header.request = request.value;
   call.header.reserved = 0;
   if (logs_debug()) {
-    spdlog::debug("request={} op={} node={} uid={} pid={} handle={:016x}", text_of(request),
+    spdlog::debug("request={} op={} node={} uid={} pid={} handle={:016x}{}{}", text_of(request),
                   wire::name_of(static_cast<wire::Opcode>(call.header.opcode)), peers_.name_of(call.node),
-                  call.caller->user, call.caller->process, call.header.handle);
+                  call.caller->user, call.caller->process, call.header.handle,
+                  call.reason.empty() ? "" : " reason=", call.reason);
   }
   const Status sent = send(request, *calls_.find(request.value), call, at);
   if (!sent) {
@@ -119,42 +120,41 @@ void NodeCalls::abandon(RequestId request, Instant at) {
   cancel(request, at);
 }
 
-void NodeCalls::insist(NodeRef node, Incarnation life, wire::Opcode opcode, HandleId handle, const wire::Caller& caller,
-                       std::function<void()> on_done, Instant at) {
-  const Deferred again{.node = node, .life = life, .opcode = opcode, .handle = handle, .caller = caller};
-  auto on_reply = [this, again, on_done](const NodeReply& reply) {
+void NodeCalls::insist(const Debt& debt, std::function<void()> on_done, Instant at) {
+  auto on_reply = [this, debt, on_done](const NodeReply& reply) {
     if (on_done) on_done();
-    if (reply.is_lost || wire::errno_from_wire(reply.error) == EAGAIN) defer(again);
+    if (reply.is_lost || wire::errno_from_wire(reply.error) == EAGAIN) defer(debt);
   };
-  const wire::RequestHeader header{.opcode = static_cast<std::uint16_t>(opcode), .handle = handle.value};
-  const auto started = start({.node = node,
-                              .life = life,
+  const wire::RequestHeader header{.opcode = static_cast<std::uint16_t>(debt.opcode), .handle = debt.handle.value};
+  const auto started = start({.node = debt.node,
+                              .life = debt.life,
                               .header = header,
-                              .caller = &caller,
+                              .caller = &debt.caller,
                               .body = Buffer(0),
                               .on_reply = std::move(on_reply),
-                              .priority = on_done ? core::kPriorityNormal : core::kPriorityLingering},
+                              .priority = on_done ? core::kPriorityNormal : core::kPriorityLingering,
+                              .reason = debt.reason},
                              at);
   if (started) return;
   if (on_done) on_done();
-  if (started.error().code != ESTALE) defer(again);
+  if (started.error().code != ESTALE) defer(debt);
 }
 
-void NodeCalls::defer(Deferred request) {
+void NodeCalls::defer(const Debt& debt) {
   if (deferred_.size() >= kDeferredMax) return;
   // Tried again when the peer is back, or soon if only room was missing.
-  if (!request.node.is_peer() || engine_.is_up(request.node.peer_id())) retry_at_ = now() + kDeferredRetry;
+  if (!debt.node.is_peer() || engine_.is_up(debt.node.peer_id())) retry_at_ = now() + kDeferredRetry;
   ++statistics_.deferred;
-  deferred_.push_back(std::move(request));
+  deferred_.push_back(debt);
 }
 
 void NodeCalls::retry_deferred(Instant at) {
   retry_at_.reset();
-  std::vector<Deferred> requests;
-  requests.swap(deferred_);
-  for (Deferred& request : requests) {
-    if (request.node.is_peer() && !engine_.is_up(request.node.peer_id())) deferred_.push_back(std::move(request));
-    else insist(request.node, request.life, request.opcode, request.handle, request.caller, nullptr, at);
+  std::vector<Debt> debts;
+  debts.swap(deferred_);
+  for (const Debt& debt : debts) {
+    if (debt.node.is_peer() && !engine_.is_up(debt.node.peer_id())) deferred_.push_back(debt);
+    else insist(debt, nullptr, at);
   }
 }
 
@@ -206,7 +206,8 @@ void NodeCalls::undo(const Pending& pending, const NodeReply& reply, Instant at)
   if (opcode != wire::Opcode::kOpen) return;
   const auto opened = wire::decode<wire::OpenReply>(reply.body.view());
   if (!opened) return;
-  insist(pending.node, pending.life, wire::Opcode::kClose, HandleId{opened->handle}, wire::Caller(), nullptr, at);
+  insist({pending.node, pending.life, wire::Opcode::kClose, HandleId{opened->handle}, wire::Caller(), "given-up"},
+         nullptr, at);
 }
 
 void NodeCalls::on_peer_up(const core::PeerUp& event, Instant at) {
@@ -262,8 +263,8 @@ void NodeCalls::on_peer_gone(const core::PeerGone& event) {
     lose(RequestId{request}, EHOSTDOWN);
     calls_.take(request);
   }
-  std::erase_if(deferred_, [&](const Deferred& request) {
-    return request.node == NodeRef::peer(event.peer) && request.life == event.incarnation;
+  std::erase_if(deferred_, [&](const Debt& debt) {
+    return debt.node == NodeRef::peer(event.peer) && debt.life == event.incarnation;
   });
   const auto own = own_connections_.find(event.peer);
   if (own != own_connections_.end() && own->second.life == event.incarnation) own_connections_.erase(own);

@@ -45,6 +45,17 @@ class NodeCalls {
     Buffer body;
     OnReply on_reply;
     std::uint8_t priority = core::kPriorityNormal;  // kPriorityLingering if nobody waits for it
+    std::string_view reason = {};                   // for the log: why the agent makes it of itself
+  };
+
+  /// A request without a body that the agent owes somebody: Close, ReleaseLocks.
+  struct Debt {
+    NodeRef node;
+    Incarnation life;
+    wire::Opcode opcode;
+    HandleId handle;
+    wire::Caller caller;
+    std::string_view reason;  // as in Call; a literal
   };
 
   struct Statistics {
@@ -63,10 +74,9 @@ class NodeCalls {
   /// owner has answered, so that a late Open is not lost.
   void abandon(RequestId request, Instant at);
 
-  /// Sends a request without a body (Close, ReleaseLocks) until the owner has it or that life is over. `on_done` (may
-  /// be empty: nobody waits for it) is called once, at the first outcome.
-  void insist(NodeRef node, Incarnation life, wire::Opcode opcode, HandleId handle, const wire::Caller& caller,
-              std::function<void()> on_done, Instant at);
+  /// Sends it until the owner has it or that life is over. `on_done` (may be empty: nobody waits for it) is called
+  /// once, at the first outcome.
+  void insist(const Debt& debt, std::function<void()> on_done, Instant at);
 
   void on_completion(std::uint64_t token, exec::Reply reply);
   void on_reply_message(core::MessageArrived message, Instant at);
@@ -79,6 +89,9 @@ class NodeCalls {
   /// When on_time() has something to do.
   std::optional<Instant> deadline() const { return retry_at_; }
   void on_time(Instant at);
+
+  /// The request as it stands in the log lines of both nodes.
+  std::string text_of(RequestId request) const;
 
   /// A record lock was granted to a request that nobody waits for any more.
   std::function<void(NodeRef node, Incarnation life, std::uint32_t process)> on_late_lock;
@@ -96,23 +109,14 @@ class NodeCalls {
     bool owns_connection = false;
     OnReply on_reply;  // empty: abandoned
   };
-  struct Deferred {
-    NodeRef node;
-    Incarnation life;
-    wire::Opcode opcode;
-    HandleId handle;
-    wire::Caller caller;
-  };
-
   /// Takes the body and fills in the header's size.
   Status send(RequestId request, const Pending& pending, Call& call, Instant at);
   void send_cancel(RequestId request, PeerId peer, Incarnation life, ConnectionId connection, Instant at);
   Result<ConnectionId> own_connection(PeerId peer, Incarnation life, Instant at);
-  std::string text_of(RequestId request) const;
   void finish(RequestId request, NodeReply reply, Instant at);
   void lose(RequestId request, int error);
   void undo(const Pending& pending, const NodeReply& reply, Instant at);
-  void defer(Deferred request);
+  void defer(const Debt& debt);
   void retry_deferred(Instant at);
 
   core::Engine& engine_;
@@ -125,7 +129,7 @@ class NodeCalls {
     ConnectionId connection;
   };
   std::unordered_map<PeerId, OwnConnection> own_connections_;
-  std::vector<Deferred> deferred_;
+  std::vector<Debt> deferred_;
   std::optional<Instant> retry_at_;
   Statistics statistics_;
 };

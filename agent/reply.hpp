@@ -27,8 +27,15 @@ inline NodeReply failed(int error) {
   return {.error = wire::errno_to_wire(error)};
 }
 
+/// Nothing was sent: ESTALE means that no agent knows the handle any more.
+inline NodeReply refused(int error) {
+  return error == ESTALE ? NodeReply{.error = wire::kErrorHandleGone} : failed(error);
+}
+
 inline NodeReply to_node_reply(exec::Reply reply) {
-  NodeReply answer{.error = reply.error == -1 ? wire::kErrorRedirect : wire::errno_to_wire(reply.error)};
+  NodeReply answer = failed(reply.error);
+  if (reply.error == -1) answer.error = wire::kErrorRedirect;
+  if (reply.is_handle_gone) answer.error = wire::kErrorHandleGone;
   if (!reply.body.empty()) answer.body = std::move(reply.body);
   return answer;
 }

@@ -38,7 +38,7 @@ void Router::on_request(LocalSession& session, LocalRequest request) {
     return parts_.own_answers.answer(session, std::move(request));
   }
   const Result<NodeRef> node = find_node(session, request);
-  if (!node) return session.reply(failed(node.error().code));
+  if (!node) return session.reply(refused(node.error().code));
   if (const std::uint16_t error = check_handles(session, *node, request.header, session.in_flight.life); error != 0) {
     ++statistics_.refused_handles;
     return session.reply({.error = error});
@@ -77,10 +77,10 @@ std::uint16_t Router::check_handles(const LocalSession& session, NodeRef node, c
     if (id == 0) continue;
     const HandleKey key{node, HandleId{id}};
     const LocalHandle* handle = parts_.handles.find(key);
-    if (handle == nullptr) return wire::errno_to_wire(ESTALE);
+    if (handle == nullptr) return wire::kErrorHandleGone;
     const std::uint32_t user = session.caller().user;
     if (user != 0 && user != handle->opener.user && !session.has_adopted(key)) return wire::kErrorProveHandle;
-    if (!life.is_none() && life != handle->life) return wire::errno_to_wire(ESTALE);
+    if (!life.is_none() && life != handle->life) return wire::kErrorHandleGone;
     life = handle->life;
   }
   return 0;
@@ -106,7 +106,7 @@ bool Router::hold(LocalSession& session, NodeRef node, LocalRequest& request, In
 
 void Router::forward(LocalSession& session, NodeRef node, LocalRequest request, Instant at) {
   const Result<Incarnation> life = parts_.calls.life_of(node, session.in_flight.life);
-  if (!life) return session.reply(failed(life.error().code));
+  if (!life) return session.reply(refused(life.error().code));
   session.in_flight.life = *life;
   const HandleKey key{node, HandleId{request.header.handle}};
   if (const Status noted = note_locks(session, key, *life, request); !noted) {
@@ -174,9 +174,16 @@ void Router::reply_open(LocalSession& session, NodeReply reply) {
                                                 .opener = &session.caller()},
                                                parts_.keeper);
   if (!end) {
-    if (logs_debug()) spdlog::debug("no descriptor step={} errno={}", end.error().where, end.error().code);
-    if (key.node.is_root()) parts_.net_root.close(key.handle);
-    else parts_.calls.insist(key.node, life, Opcode::kClose, key.handle, session.caller(), nullptr, now());
+    if (key.node.is_root()) {
+      parts_.net_root.close(key.handle);
+    } else {
+      if (logs_debug()) {
+        spdlog::debug("no descriptor request={} step={} errno={}", parts_.calls.text_of(session.in_flight.call),
+                      end.error().where, end.error().code);
+      }
+      parts_.calls.insist({key.node, life, Opcode::kClose, key.handle, session.caller(), "no-descriptor"}, nullptr,
+                          now());
+    }
     return session.reply(failed(end.error().code));
   }
   ++statistics_.opened;

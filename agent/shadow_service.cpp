@@ -35,7 +35,7 @@ void ShadowService::run(std::stop_token stop) {
     }
     Result<UniqueFd> made = shadows_.enter(job.path, job.handle);
     if (made) completions_.push(job.token, {}, std::move(*made));
-    else completions_.push(job.token, {.error = made.error().code, .body = {}});
+    else completions_.push(job.token, {.error = made.error().code == EMFILE ? ENFILE : made.error().code, .body = {}});
   }
 }
 

@@ -70,9 +70,14 @@ inline bool may_be_symlink(int error) {
   return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EXDEV || error == ENXIO || error == EACCES;
 }
 
-/// After ESTALE: an agent was restarted, and the working directory has only its name left. If `routed` began there, it
-/// becomes the absolute path. False: it did not.
+/// An agent was restarted, and the working directory has only its name left. If `routed` began there, it becomes the
+/// absolute path. False: it did not.
 bool reroute_by_name(Routed& routed);
+/// Did the call fail because of that? ESTALE of another kind is the answer: the call may have been executed.
+template <class T>
+bool is_handle_gone(const Result<T>& result, const client::Exchange& exchange) {
+  return !result && result.error().code == ESTALE && exchange.is_handle_gone;
+}
 
 /// After kRedirected: `routed` becomes the place to go on. After too many routed.error is ELOOP.
 void follow_redirect(const wire::RedirectReply& redirect, int& hops, Routed& routed);
@@ -150,7 +155,7 @@ __attribute__((noinline)) Value by_routed_path(int dirfd, const char* path, Last
     }
     const auto result = remote(static_cast<const Routed&>(routed), work->exchange);
     if (is_logged(LogLevel::kDebug)) log_remote(routed.place, result ? 0 : result.error().code);
-    if (!result && result.error().code == ESTALE && reroute_by_name(routed)) continue;
+    if (is_handle_gone(result, work->exchange) && reroute_by_name(routed)) continue;
     if (result || result.error().code != client::kRedirected) return finish_remote<Value>(result);
     follow_redirect(work->exchange.redirect, hops, routed);
   }

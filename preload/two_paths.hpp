@@ -86,7 +86,7 @@ __attribute__((noinline)) int by_two_routed_paths(const PathArgument& source, co
     options.second_prove_fd = to.prove_fd;
     const Status result = remote(from, to, exchange, options);
     if (is_logged(LogLevel::kDebug)) log_remote(to.place, result ? 0 : result.error().code);
-    if (!result && result.error().code == ESTALE) {
+    if (is_handle_gone(result, exchange)) {
       const bool is_source_new = reroute_by_name(from), is_target_new = reroute_by_name(to);
       if (is_source_new || is_target_new) continue;
     }

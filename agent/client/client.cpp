@@ -116,7 +116,10 @@ Result<ByteView> finish(const IncomingReply& reply, const ReplyRoom& room, CallO
     *room.redirect = *redirect;
     return fail(kRedirected, "redirect");
   }
-  if (reply.header.error != 0) return fail(wire::errno_from_wire(reply.header.error), "reply");
+  if (reply.header.error != 0) {
+    if (room.is_handle_gone != nullptr) *room.is_handle_gone = reply.header.error == wire::kErrorHandleGone;
+    return fail(wire::errno_from_wire(reply.header.error), "reply");
+  }
   if (reply.lost_fd) return fail(EMFILE, "reply");
   if (room.received_fd != nullptr) *room.received_fd = reply.fd;
   options.received_bytes = reply.data_bytes;
@@ -134,6 +137,7 @@ Result<ByteView> call_bytes(Opcode opcode, const Place& place, ByteView body, co
                             CallOptions& options) {
   brought::settle();
   options.received_bytes = 0;
+  if (room.is_handle_gone != nullptr) *room.is_handle_gone = false;
   Lease lease;
   AgentIdentity former{};
   bool has_proven = false;
@@ -141,7 +145,10 @@ Result<ByteView> call_bytes(Opcode opcode, const Place& place, ByteView body, co
     if (const Status connected = lease.ensure_connected(); !connected) return fail(connected.error());
     // A handle belongs to the agent that gave it: another one at the same socket cannot know it.
     const bool is_another = former.process != 0 && lease.agent().process != former.process;
-    if (is_another && !place.handle.is_none()) return fail(ESTALE, "another agent");
+    if (is_another && !place.handle.is_none()) {
+      if (room.is_handle_gone != nullptr) *room.is_handle_gone = true;
+      return fail(ESTALE, "another agent");
+    }
 
     OutgoingRequest request;
     request.header.handle = place.handle.value;

@@ -52,6 +52,8 @@ struct ExchangeOf {
   std::array<std::byte, kReplyRoom> reply;
   int received_fd = -1;          ///< descriptor that came with the reply; the caller owns it
   wire::RedirectReply redirect;  ///< valid when a call failed with kRedirected
+  bool is_handle_gone =
+      false;  ///< valid when a call failed with ESTALE: it was not executed, no agent knows the handle
 };
 /// For requests with paths.
 using Exchange = ExchangeOf<2 * 4096 + 256, 4096 + 512>;
@@ -82,6 +84,7 @@ struct ReplyRoom {
   MutableBytes body;
   int* received_fd = nullptr;               ///< null: a descriptor is not expected and closed
   wire::RedirectReply* redirect = nullptr;  ///< null: a redirect is EIO
+  bool* is_handle_gone = nullptr;           ///< see ExchangeOf
 };
 
 /// Sends `body`, already encoded, and waits. Returns the reply's body. The general form of the two below.
@@ -94,7 +97,8 @@ void close_received(int& fd);
 template <class AnyExchange>
 Result<ByteView> call_raw(wire::Opcode opcode, const Place& place, ByteView body, AnyExchange& exchange,
                           CallOptions& options) {
-  return call_bytes(opcode, place, body, ReplyRoom{exchange.reply, &exchange.received_fd, &exchange.redirect}, options);
+  const ReplyRoom room{exchange.reply, &exchange.received_fd, &exchange.redirect, &exchange.is_handle_gone};
+  return call_bytes(opcode, place, body, room, options);
 }
 
 /// Encodes, calls, decodes. With data_in the reply's fixed fields must be empty (Read, ReadDirectory): use call_raw().

@@ -35,7 +35,9 @@ struct Context {
 struct Call {
   Context& context;
   const JobPointer& job;
-  Buffer redirect;  // the encoded RedirectReply, when an operation says kRedirected
+  Buffer redirect = {};              // the encoded RedirectReply, when an operation says kRedirected
+  bool is_handle_gone = false;       // failed with ESTALE because the handle that a path is relative to is not known
+  bool is_over_users_limit = false;  // failed with EMFILE because of the user's own limit
 
   const wire::Caller& caller() const { return job->request.caller; }
   HandleId handle() const { return HandleId{job->request.header.handle}; }

@@ -22,7 +22,9 @@ std::optional<Reply> run_one(Call& call) {
   const int code = result.error().code;
   if (code == kParked) return std::nullopt;
   if (code == kRedirected) return Reply{.error = kRedirected, .body = std::move(call.redirect)};
-  return Reply{.error = code, .body = {}};
+  // This process ran out of descriptors, not the user.
+  const bool is_own_lack = code == EMFILE && !call.is_over_users_limit;
+  return Reply{.error = is_own_lack ? ENFILE : code, .body = {}, .is_handle_gone = call.is_handle_gone};
 }
 
 }  // namespace
@@ -46,7 +48,7 @@ Need need_of(wire::Opcode opcode) {
 }
 
 std::optional<Reply> run(Context& context, const JobPointer& job) {
-  Call call{.context = context, .job = job, .redirect = {}};
+  Call call{.context = context, .job = job};
   switch (job->opcode()) {
 #define QNET_EXEC_ROW_kOwner(Name) \
   case wire::Opcode::k##Name:      \

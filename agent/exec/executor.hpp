@@ -50,7 +50,8 @@ struct Request {
 /// error is an errno of this host, or -1: a redirect, whose encoded RedirectReply is the body.
 struct Reply {
   int error = 0;
-  Buffer body;  // encoded reply; has Buffer::kHeadroomBytes in front
+  Buffer body;                  // encoded reply; has Buffer::kHeadroomBytes in front
+  bool is_handle_gone = false;  // ESTALE, because the handle that a path is relative to is not known here
 };
 
 class Executor {

@@ -77,7 +77,10 @@ Result<wire::OpenReply> execute(op::Open, Call& call, const wire::OpenRequest& r
     if (const Status absolute = place.make_absolute(); !absolute) return fail(absolute.error());
   }
   Result<HandleQuota::Share> share = call.context.handles.reserve(call.caller().user);
-  if (!share) return fail(share.error());
+  if (!share) {
+    call.is_over_users_limit = share.error().code == EMFILE;
+    return fail(share.error());
+  }
   auto file = std::make_shared<OpenFile>();
   file->share = std::move(*share);
   {

@@ -96,7 +96,10 @@ Status locate(Call& call, HandleId base, std::string_view path, unsigned which, 
     absolute = place.text();
   } else {
     Result<OpenFilePointer> file = context.handles.find(*call.job->client, base);
-    if (!file) return fail(file.error());
+    if (!file) {
+      call.is_handle_gone = file.error().code == ESTALE;
+      return fail(file.error());
+    }
     place.file_ = std::move(*file);
     place.directory_ = place.file_->fd.get();
     place.set(path);

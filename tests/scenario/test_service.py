@@ -28,6 +28,24 @@ def test_one_id_follows_a_call_through_the_logs_of_both_nodes(make_lab):
     assert not set(requests_in(lab.log("b"), "request")) & set(asked), "the other node's ids are others"
 
 
+def test_what_the_agent_does_of_itself_has_an_id_and_a_reason(make_lab):
+    """The write of a program that the library does not see, the close after the last process, its locks."""
+    lab = make_lab("a", "b", options=["--log-level", "debug", "--fuse", "off"])
+    lab.exec("a", "busybox echo stray >/net/b/tmp/stray", check=True)
+    lab.exec("a", ["/usr/bin/python3", "-c", "import fcntl, os; file = open('/net/b/tmp/locked', 'w'); "
+                   "fcntl.lockf(file, fcntl.LOCK_EX); os._exit(0)"], check=True)
+    lab.wait_handles("b", 0)
+    wait_until(lambda: "reason=process-ended" in lab.log("a"), 5, "the locks of the process that ended are let go")
+    made = re.findall(r"debug request=(\S+) op=(\w+) node=b .* reason=(\S+)", lab.log("a"))
+    assert {(operation, reason) for _, operation, reason in made} == {
+        ("Write", "stray-write"), ("Close", "last-close"), ("ReleaseLocks", "process-ended")}
+    served = requests_in(lab.log("b"), "serve request")
+    assert all(served[request] == operation for request, operation, _ in made)
+    for node in ("a", "b"):
+        lines = [line for line in lab.log(node).splitlines() if " debug " in line]
+        assert lines and not [line for line in lines if "request=" not in line]
+
+
 class ExtraAgent:
     """An agent besides the lab's, with a configuration file that a test changes."""
     ENV = {"QNET_SOCKET": "/tmp/x.sock"}

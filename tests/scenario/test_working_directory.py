@@ -34,6 +34,27 @@ def test_the_owner_renames_it(lab):
     assert lab.exec("b", "cat /tmp/w2/deep/f; ls /tmp/w/deep", plain=True).stdout == "text\n"
 
 
+def test_estale_of_the_owner_s_file_system_is_an_answer(lab):
+    """An overlay says so of a file that was exchanged below it. The directory is not looked for by its former name:
+    there is another one by now."""
+    lab.exec("b", """
+        umount /tmp/o 2>/dev/null; rm -rf /tmp/o; mkdir /tmp/o; mount -t tmpfs none /tmp/o; cd /tmp/o; mkdir l u w m
+        mount -t overlay -o lowerdir=l,upperdir=u,workdir=w none m; mkdir m/d; touch m/d/f
+    """, plain=True, check=True)
+    holder = Conversation(lab.start("b", "exec 3</tmp/o/m/d/f; echo held; read", plain=True))
+    shell = Conversation(lab.start("a", "cd /net/b/tmp/o/m/d; echo in; read; unlink f; mv f g"))
+    try:
+        assert (holder.read_line(), shell.read_line()) == ("held\n", "in\n")
+        lab.exec("b", "cd /tmp/o; mv m/d m/d2; mkdir m/d; touch m/d/f; rm u/d2/f; touch u/d2/f", plain=True, check=True)
+        shell.write_line("go on")
+        assert shell.wait().stderr.count("Stale file handle") == 2
+        assert lab.exec("b", "ls /tmp/o/m/d", plain=True).stdout == "f\n"
+    finally:
+        shell.kill()
+        holder.kill()
+        lab.exec("b", "umount /tmp/o/m; umount -l /tmp/o", plain=True)
+
+
 def test_its_handle_is_closed_when_the_last_process_has_left_it(lab):
     before = lab.handles("b")
     client = converse(lab, "a", r"""

@@ -53,6 +53,7 @@ std::uint16_t errno_to_wire(int error) {
 
 int errno_from_wire(std::uint16_t number) {
   if (number == 0) return 0;
+  if (number == kErrorHandleGone) return ESTALE;
   for (const Row& row : kRows) {
     if (row.number == number) return row.error;
   }

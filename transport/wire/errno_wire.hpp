@@ -12,6 +12,10 @@ inline constexpr std::uint16_t kErrorRedirect = 1000;
 /// Not an errno: this connection has not shown that it holds the descriptor; send AdoptHandle with it, then ask again.
 inline constexpr std::uint16_t kErrorProveHandle = 1001;
 
+/// ESTALE, and nothing was done: the handle is not known any more. ESTALE itself is what the owner's system said, or
+/// that the peer was restarted while it was at it.
+inline constexpr std::uint16_t kErrorHandleGone = 1002;
+
 /// 0 for 0. An errno that has no wire number travels as EIO.
 std::uint16_t errno_to_wire(int error);
 /// EIO for a number that this version does not know; kErrorRedirect and kErrorProveHandle are not errnos: EIO.

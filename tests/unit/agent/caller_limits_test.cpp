@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
+#include "transport/wire/codec.hpp"
+#include "transport/wire/dir_ops.hpp"
+
 namespace qnet::agent {
 namespace {
 
@@ -18,6 +23,19 @@ TEST(CallerLimitsTest, OneUserAtTheLimitOfRequestsDoesNotDisturbTheOthers) {
   EXPECT_TRUE(limits.begin(kFirst, wire::Opcode::kWrite, 10).has_value());
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(limits.begin(kRoot, wire::Opcode::kWrite, 10).has_value());
   EXPECT_EQ(limits.statistics().requests_refused, 1u);
+}
+
+template <class Request>
+std::size_t charge_of(wire::Opcode opcode, const Request& request) {
+  std::array<std::byte, 256> room{};
+  return reply_bytes_of(opcode, wire::encode(request, room).value());
+}
+
+TEST(CallerLimitsTest, ARequestIsChargedForWhatItsReplyMayBring) {
+  EXPECT_EQ(charge_of(wire::Opcode::kRead, wire::ReadRequest{.length_bytes = 5000}), 5000u);
+  EXPECT_EQ(charge_of(wire::Opcode::kReadDirectory, wire::ReadDirectoryRequest{.length_bytes = 600}), 600u);
+  EXPECT_EQ(charge_of(wire::Opcode::kOpen, wire::OpenRequest{.contents_bytes_max = 4096, .path = "f"}), 4096u);
+  EXPECT_EQ(charge_of(wire::Opcode::kOpen, wire::OpenRequest{.path = "f"}), 0u);
 }
 
 TEST(CallerLimitsTest, MemoryIsBoundedPerUserAndForRootInAll) {

@@ -184,6 +184,21 @@ class SmallExecTest : public ExecTest {
   SmallExecTest() : ExecTest(ExecutorConfig{.handles_max = 3, .requests_max = 2}) {}
 };
 
+class LimitedExecTest : public ExecTest {
+ protected:
+  LimitedExecTest() : ExecTest(ExecutorConfig{.caller_handles_max = 1}) {}
+};
+
+TEST_F(LimitedExecTest, TheCallersOwnLimitIsEmfile) {
+  if (::geteuid() != 0) GTEST_SKIP() << "another caller needs root";
+  make_file("f", "abc");
+  Client user(executor_, 2, user_caller(1000));
+  const auto handle = user.must_open(path("f"), O_RDONLY);
+  EXPECT_EQ(user.open(path("f"), O_RDONLY).error, EMFILE);
+  EXPECT_EQ(user.close(handle), 0);
+  EXPECT_EQ(user.open(path("f"), O_RDONLY).error, 0);
+}
+
 TEST_F(SmallExecTest, SaysSoWhenItIsFull) {
   make_file("f", "abc");
   std::vector<std::uint64_t> handles;
@@ -205,14 +220,15 @@ TEST_F(SmallExecTest, SaysSoWhenItIsFull) {
   EXPECT_EQ(executor_.statistics().handles_open, 3U);
 }
 
-TEST_F(FileExecTest, TheProcesssOwnLimitOfDescriptorsIsHonest) {
+TEST_F(FileExecTest, ALackOfDescriptorsHereIsNotTheCallersLimit) {
   make_file("f", "abc");
   ASSERT_EQ(me_.open(path("f"), O_RDONLY).error, 0);
   rlimit saved;
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &saved), 0);
   const rlimit none = {.rlim_cur = 3, .rlim_max = saved.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  EXPECT_EQ(me_.open(path("f"), O_RDONLY).error, EMFILE);
+  EXPECT_EQ(me_.open(path("f"), O_RDONLY).error, ENFILE);
+  EXPECT_EQ(me_.ask<op::ResolvePath>({.path = path("f")}).error, ENFILE);
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &saved), 0);
 }
 
