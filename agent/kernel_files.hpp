@@ -74,6 +74,8 @@ class KernelFiles {
     UniqueFd position;  // an epoll set that contains the kernel's file
     std::uint64_t node = 0;
     std::int64_t kernel_offset = 0;  // that the kernel is known to have
+    std::int64_t offset_before = 0;  // the last read or write, which was `mover`'s
+    std::uint32_t mover = 0;         // a thread; 0: the kernel has noted the offset since
     bool has_offset = true;          // false: a stream or a device
     bool is_positional = false;      // opened anew: every request says where
     std::unordered_set<std::uint64_t> lock_owners;
@@ -143,7 +145,7 @@ class KernelFiles {
                     std::function<void(const NodeReply&)> then);
   /// Calls `then(offset)` with the offset to ask the owner for, once the owner's is where the kernel's is.
   void at_offset(const fuse_in_header& header, FileId id, std::int64_t offset, std::function<void(std::int64_t)> then);
-  void advance(FileId id, std::int64_t kernel_offset);
+  void advance(const fuse_in_header& header, FileId id, std::int64_t from, std::int64_t to);
   /// False: it was given up meanwhile.
   bool answer(std::uint64_t unique, int error, ByteView body = {});
   File* find(FileId id);

@@ -180,8 +180,12 @@ void KernelFiles::at_offset(const fuse_in_header& header, FileId id, std::int64_
           [then = std::move(then)](const NodeReply&) { then(kCurrentOffset); });
 }
 
-void KernelFiles::advance(FileId id, std::int64_t kernel_offset) {
-  if (File* file = find(id)) file->kernel_offset = kernel_offset;
+void KernelFiles::advance(const fuse_in_header& header, FileId id, std::int64_t from, std::int64_t to) {
+  File* file = find(id);
+  if (file == nullptr) return;
+  file->offset_before = from;
+  file->kernel_offset = to;
+  file->mover = header.pid;
 }
 
 void KernelFiles::on_read(const Asked& asked) {
@@ -196,7 +200,7 @@ void KernelFiles::on_read(const Asked& asked) {
         answer(header.unique, EIO);
         return;
       }
-      if (offset == kCurrentOffset) advance(in.fh, from + static_cast<std::int64_t>(reply.body.size()));
+      if (offset == kCurrentOffset) advance(header, in.fh, from, from + static_cast<std::int64_t>(reply.body.size()));
       answer(header.unique, 0, reply.body.view());
     });
   });
@@ -223,7 +227,7 @@ void KernelFiles::on_write(const Asked& asked, Buffer& request) {
         answer(header.unique, EIO);
         return;
       }
-      if (offset == kCurrentOffset) advance(in.fh, to + written->written_bytes);
+      if (offset == kCurrentOffset) advance(header, in.fh, to, to + written->written_bytes);
       answer(header.unique, 0, fuse_bytes(fuse_write_out{.size = written->written_bytes}));
     });
   };
@@ -249,7 +253,10 @@ void KernelFiles::on_flush(const Asked& asked) {
             [this, header](const NodeReply&) { answer(header.unique, 0); });
   };
   const auto offset = file->position ? offset_in_kernel(file->position.get()) : std::nullopt;
-  if (!offset || *offset == file->kernel_offset) return release_locks();
+  // The thread that has read or written may not have noted the new offset yet when another process closes.
+  const bool may_lag = file->mover != 0 && file->mover != asked.header.pid;
+  if (!may_lag) file->mover = 0;
+  if (!offset || *offset == file->kernel_offset || (may_lag && *offset == file->offset_before)) return release_locks();
   file->kernel_offset = *offset;
   forward(asked.header, in.fh, Opcode::kSeek, wire::SeekRequest{.offset = *offset, .whence = SEEK_SET},
           [release_locks](const NodeReply&) { release_locks(); });

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/kernel_descriptors.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "preload/entry.hpp"
 #include "preload/environment.hpp"
 #include "preload/launch.hpp"
+#include "preload/open_descriptors.hpp"
 #include "preload/remote_call.hpp"
 #include "preload/state.hpp"
 #include "transport/base/raw_syscall.hpp"
@@ -20,8 +20,7 @@
 namespace qnet::preload {
 namespace {
 
-constexpr int kSavedFloor = 900;       // above the numbers that programs use
-constexpr int kDescriptorsMax = 1024;  // looked at where /proc is missing
+constexpr int kSavedFloor = 900;  // above the numbers that programs use
 
 /// A file that is looked into; closed at the end.
 class Peek {
@@ -41,31 +40,6 @@ class Peek {
  private:
   const int fd_;
 };
-
-/// Calls visit(fd) for every open descriptor.
-template <class Visit>
-void for_each_descriptor(Visit&& visit) {
-  const long list = raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-  if (is_raw_error(list)) {
-    for (int fd = 0; fd < kDescriptorsMax; ++fd) visit(fd);
-    return;
-  }
-  // Numbers first: the visit changes the list. More than fit are looked at in the next round.
-  alignas(dirent64) char room[4096];
-  for (;;) {
-    const long count = raw_syscall(SYS_getdents64, list, room, sizeof room);
-    if (count <= 0) break;
-    for (long at = 0; at < count;) {
-      const auto* entry = reinterpret_cast<const dirent64*>(room + at);
-      at += entry->d_reclen;
-      if (entry->d_name[0] == '.') continue;
-      int fd = 0;
-      for (const char* digit = entry->d_name; *digit != '\0'; ++digit) fd = fd * 10 + (*digit - '0');
-      if (fd != list) visit(fd);
-    }
-  }
-  raw_syscall(SYS_close, list);
-}
 
 }  // namespace
 

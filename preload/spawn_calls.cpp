@@ -3,14 +3,16 @@
 // spawn_calls.cpp: posix_spawn(3) and posix_spawnp(3).
 //
 // The child, its attributes and its file actions are libc's; what it is to run is found here, before, in the parent. A
-// local program costs nothing more.
+// local program costs a look at its file.
 #include <unistd.h>
 
 #include "preload/descriptor_path.hpp"
 #include "preload/environment.hpp"
+#include "preload/kernel_descriptors.hpp"
 #include "preload/launch.hpp"
 #include "preload/path_search.hpp"
 #include "preload/spawn_actions.hpp"
+#include "preload/spawn_descriptors.hpp"
 
 namespace qnet::preload {
 namespace {
@@ -27,7 +29,13 @@ struct Spawn {
   char* const* envp;
 
   int local(int /*dirfd: the working directory*/, const char* path, char* const* argv) const {
-    return to_errno(libc().posix_spawn(child, path, actions, attributes, argv, envp));
+    if (!is_out_of_reach(AT_FDCWD, path, 0, envp)) [[likely]]
+      return to_errno(libc().posix_spawn(child, path, actions, attributes, argv, envp));
+    return with_descriptors(path, argv);
+  }
+  __attribute__((noinline)) int with_descriptors(const char* path, char* const* argv) const {
+    const SpawnDescriptors inherited(actions);
+    return to_errno(libc().posix_spawn(child, path, inherited.actions(), attributes, argv, envp));
   }
   /// By our own number of it: file actions may close or replace the child's.
   int copy(int fd, char* const* argv) const {
@@ -39,7 +47,7 @@ struct Spawn {
       size += part.copy(path + size, sizeof path - 1 - size);
     }
     path[size] = '\0';
-    return to_errno(libc().posix_spawn(child, path, actions, attributes, argv, envp));
+    return local(AT_FDCWD, path, argv);
   }
 };
 

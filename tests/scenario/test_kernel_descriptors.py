@@ -79,6 +79,56 @@ def test_single_calls_answer_as_on_a_local_file(static_lab):
 """, LINES)
 
 
+#: Starts busybox by posix_spawn(3). Python's descriptors are close-on-exec: only file actions hand them over.
+SPAWN = r"""
+import os, sys
+D = sys.argv[1]
+def run(*words, actions=()):
+    child = os.posix_spawn("/bin/busybox", ["busybox", *words], os.environ, file_actions=actions)
+    print(words[0], os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+text, out = os.open(D + "/lines", os.O_RDONLY), os.open(D + "/out", os.O_CREAT | os.O_RDWR, 0o644)
+run("cat", actions=[(os.POSIX_SPAWN_DUP2, text, 0)])
+os.lseek(text, 4, os.SEEK_SET)
+run("cat", actions=[(os.POSIX_SPAWN_DUP2, text, 7), (os.POSIX_SPAWN_DUP2, 7, 0), (os.POSIX_SPAWN_CLOSE, 7)])
+run("cat", actions=[(os.POSIX_SPAWN_OPEN, 0, D + "/lines", os.O_RDONLY, 0)])
+run("seq", "3", actions=[(os.POSIX_SPAWN_OPEN, 1, D + "/new", os.O_CREAT | os.O_WRONLY, 0o644)])
+run("cat", "/none", actions=[(os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, 1, 2), (os.POSIX_SPAWN_CLOSE, out)])
+run("ls", "/proc/self/fd", actions=[(os.POSIX_SPAWN_CLOSE, text), (os.POSIX_SPAWN_DUP2, out, 5)])
+run("cat", actions=[(os.POSIX_SPAWN_DUP2, 0, text), (os.POSIX_SPAWN_DUP2, text, 0)])
+os.set_inheritable(out, True)
+run("sh", "-c", "echo inherited >&%d" % out)
+os.lseek(out, 0, os.SEEK_SET)
+print(os.read(out, 999), os.read(os.open(D + "/new", os.O_RDONLY), 99))
+"""
+
+
+def test_posix_spawn_gives_them_too_with_its_file_actions(static_lab):
+    same(static_lab, [f"python3 -c '{SPAWN}' $D <$D/text"], LINES)
+
+
+def test_posix_spawn_by_and_by_shares_the_offset(static_lab):
+    """The parent closes its side of the kernel descriptor while the child reads already."""
+    result = static_lab.exec("a", ["/usr/bin/python3", "-c", r"""
+import os
+open("/net/b/tmp/numbers", "w").write("".join("%03d\n" % number for number in range(200)))
+file = os.open("/net/b/tmp/numbers", os.O_RDONLY)
+os.dup2(file, 0)
+for number in range(0, 200, 2):
+    words = ["busybox", "dd", "bs=4", "count=1", "status=none"]
+    os.waitpid(os.posix_spawn("/bin/busybox", words, os.environ), 0)
+    os.write(1, os.read(file, 4))
+"""], check=True, timeout=60)
+    assert result.stdout == "".join(f"{number:03}\n" for number in range(200))
+
+
+def test_system_and_popen_give_them_too(static_lab):
+    same(static_lab, r"""
+python3 -c 'import os; os.system("busybox cat; busybox echo end")' <$D/lines
+perl -e 'system("busybox cat; busybox echo end"); print `busybox wc -c`' <$D/lines
+awk 'BEGIN { "busybox cat" | getline x; print x; print "out" | "busybox cat" }' <$D/lines >$D/awk; cat $D/awk
+""", LINES)
+
+
 def test_setuid_programs_and_those_without_the_library_inherit_too(static_lab):
     lab = static_lab
     lab.exec("a", "cp /bin/cat /usr/local/bin/setuid_cat; chmod 4755 /usr/local/bin/setuid_cat", plain=True, check=True)
@@ -183,13 +233,22 @@ def test_the_end_of_the_own_agent_is_an_error(own_lab):
     assert ended[:3] == ["begin", "0", "ended"] and ended[3] in ("ENOTCONN", "ECONNABORTED"), ended
 
 
-def test_without_fuse_a_static_reader_gets_an_error_and_never_an_empty_file(make_lab):
-    lab = make_lab("a", "b", options=["--fuse", "off"])
+@pytest.mark.parametrize("without", ["option", "device"])
+def test_without_fuse_a_static_reader_gets_an_error_and_never_an_empty_file(make_lab, without):
+    lab = make_lab("a", "b", options=["--fuse", "off"] if without == "option" else [])
+    if without == "device":
+        lab.exec("a", "rm /dev/fuse", plain=True, check=True)
+        lab.agent("a", "restart")
+        lab.wait_seen("a", "b")
+        assert "no kernel descriptors for programs without the library: /dev/fuse: No such file" in lab.log("a")
     lab.exec("b", "echo text >/tmp/f", plain=True, check=True)
     assert kernel_descriptors(lab)["available"] == 0
     result = lab.exec("a", "timeout 5 busybox cat </net/b/tmp/f")
     assert (result.status, result.stdout) == (1, "") and "Resource temporarily unavailable" in result.stderr, result
+    result = lab.exec("a", "timeout 5 busybox wc -c </net/b/tmp/f")
+    assert result.status == 1 and "Resource temporarily unavailable" in result.stderr, result
     lab.exec("a", "busybox echo written >/net/b/tmp/g", check=True)
+    wait_until(lambda: lab.exec("b", "cat /tmp/g", plain=True).stdout == "written\n", 5, "what it wrote is at b")
 
 
 def test_no_mount_and_no_process_is_left(own_lab):
