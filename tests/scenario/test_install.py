@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does LD_PRELOAD=libqnet.so work by name after `cmake --install`, and does the demo do what it shows?"""
+"""Does LD_PRELOAD=libqnet.so work by name after `cmake --install`, does the demo do what it shows, and do the demo, the
+benchmarks and a run of the tests leave nothing behind?"""
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -54,47 +56,74 @@ def checkout():
     return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, check=False).stdout
 
 
-def processes():
-    """{pid and start time: command} of those that the checkout's programs have started."""
+def processes(folder):
+    """{pid: command} of those whose TMPDIR is this folder, in whatever namespaces they are."""
+    mark = f"TMPDIR={folder}\0".encode()
     found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
+    for entry in Path("/proc").glob("[0-9]*"):
         try:
-            words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            started = (folder / "stat").read_text().rsplit(")", 1)[1].split()[19]
-        except (FileNotFoundError, ProcessLookupError):
+            if mark in (entry / "environ").read_bytes():
+                found[entry.name] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
-        if f"{ROOT}/" in words:
-            found[folder.name, started] = words
     return found
 
 
+def traces(folder):
+    """What could be left besides processes. A network namespace lives in a process, a mount or a name."""
+    names = Path("/run/netns")
+    return (sorted(os.listdir("/sys/class/net")), mountinfo(), sorted(names.iterdir()) if names.is_dir() else [],
+            sorted(folder.iterdir()), checkout())
+
+
 @pytest.fixture
-def no_trace():
-    """No process, mount, interface or change of the checkout is left that was not there before."""
-    before = sorted(os.listdir("/sys/class/net")), mountinfo(), checkout()
-    running = processes()
-    yield
-    assert (sorted(os.listdir("/sys/class/net")), mountinfo(), checkout()) == before
-    wait_until(lambda: not processes().keys() - running.keys(), 5, "every process is gone")
+def no_trace(tmp_path):
+    """No process, mount, interface, network namespace, temporary file or change of the checkout is left that was not
+    there before. Gives the environment for what is to be looked at, which marks its processes."""
+    before = traces(tmp_path)
+    yield {**os.environ, "TMPDIR": str(tmp_path)}
+    wait_until(lambda: not processes(tmp_path), 5, lambda: f"every process is gone, not {processes(tmp_path)}")
+    assert traces(tmp_path) == before
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.usefixtures("no_trace")
-def test_the_demo_works_and_leaves_nothing(tmp_path):
+def test_the_demo_works_and_leaves_nothing(tmp_path, no_trace):
     done = subprocess.run([ROOT / "examples" / "demo"], capture_output=True, text=True, timeout=280, check=False,
-                          cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)}, stdin=subprocess.DEVNULL)
+                          cwd=tmp_path, env=no_trace, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
     for shown in ("a# ls /net", "a# sort </net/b/tmp/fruit", "They are.", "What to try next"):
         assert shown in done.stdout
-    assert not list(Path("/tmp").glob("qnet-demo.*"))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.usefixtures("no_trace")
-def test_a_benchmark_runs_and_leaves_nothing(tmp_path):
+def test_the_benchmarks_run_and_leave_nothing(tmp_path, no_trace):
     need_root()
-    done = subprocess.run([ROOT / "tests" / "bench", "r", "small", "--smoke"], capture_output=True, text=True,
-                          timeout=280, check=False, cwd=tmp_path, stdin=subprocess.DEVNULL)
+    done = subprocess.run([ROOT / "tests" / "bench", "r", "small", "pread", "files", "--smoke"], capture_output=True,
+                          text=True, timeout=280, check=False, cwd=tmp_path, env=no_trace, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+RUN_ONE = [ROOT / "tests" / "run", "--only", "tests/scenario/test_lab_links.py"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_run_of_the_tests_leaves_nothing(tmp_path, no_trace):
+    need_root()
+    done = subprocess.run(RUN_ONE, capture_output=True, text=True, timeout=280, check=False, cwd=tmp_path,
+                          env=no_trace, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].endswith(" passed, 0 failed")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_run_of_the_tests_that_is_ended_leaves_nothing(tmp_path, no_trace):
+    need_root()
+    with subprocess.Popen(RUN_ONE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path, env=no_trace,
+                          stdin=subprocess.DEVNULL) as run:
+        wait_until(lambda: any("qnetd" in words for words in processes(tmp_path).values()), 120, "a lab is up")
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(timeout=60) == 143
