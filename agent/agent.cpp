@@ -89,7 +89,9 @@ Agent::~Agent() = default;
 std::optional<Refusal> Agent::connect_peers() {
   for (std::size_t i = 0; i < config_.links.size(); ++i) {
     const LinkSetting& setting = config_.links[i];
-    const Result<LinkId> link = pump_.add(setting.name, std::move(belongings_.drivers[i]));
+    const bool has_mtu = setting.options.mtu_bytes != link::LinkOptions().mtu_bytes;
+    const Result<LinkId> link = pump_.add({.name = setting.name, .has_crc = setting.has_crc, .is_size_fixed = has_mtu},
+                                          std::move(belongings_.drivers[i]));
     if (!link) return Refusal{1, "link " + setting.name + ": " + std::strerror(link.error().code)};
   }
   if (const Status watched = pump_.watch_interfaces(); !watched) {

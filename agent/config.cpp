@@ -8,6 +8,7 @@
 #include <charconv>
 #include <climits>
 #include <cstdlib>
+#include <expected>
 #include <map>
 
 #include "agent/config_file.hpp"
@@ -19,6 +20,8 @@ namespace {
 
 constexpr std::size_t kLinksMax = 8;
 constexpr std::size_t kLinkNameBytesMax = 15;  // IFNAMSIZ
+constexpr std::size_t kMtuLeast = 576;
+constexpr std::size_t kMtuMost = 65535;
 
 /// "250ms" → Duration; nothing if it is not a time.
 std::optional<Duration> parse_time(const std::string& text) {
@@ -54,12 +57,35 @@ bool is_link_name(const std::string& name) {
   return name.size() <= kLinkNameBytesMax && is_node_name(name);
 }
 
-/// "en0=udp:10.71.0.1:8204"
-std::optional<LinkSetting> parse_link(const std::string& text) {
+/// "crc=on", "mtu=1400"; false: neither.
+bool set_link_option(const std::string& text, LinkSetting& link) {
+  if (text == "crc=on" || text == "crc=off") {
+    link.has_crc = text == "crc=on";
+    return true;
+  }
+  if (!text.starts_with("mtu=")) return false;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data() + 4, last, link.options.mtu_bytes);
+  return error == std::errc() && end == last && link.options.mtu_bytes >= kMtuLeast &&
+         link.options.mtu_bytes <= kMtuMost;
+}
+
+/// "en0=udp:10.71.0.1:8204,crc=on,mtu=1400". The error says what it should be.
+std::expected<LinkSetting, std::string> parse_link(const std::string& text) {
   const std::size_t equals = text.find('=');
-  if (equals == std::string::npos) return std::nullopt;
-  LinkSetting link{text.substr(0, equals), text.substr(equals + 1)};
-  if (!is_link_name(link.name) || link.address.empty()) return std::nullopt;
+  std::size_t at = std::min(text.find(',', std::min(equals, text.size())), text.size());
+  const std::string form = "NAME=udp:ADDRESS[:PORT][,OPTION…]";
+  if (equals == std::string::npos) return std::unexpected(form);
+  LinkSetting link{.name = text.substr(0, equals), .address = text.substr(equals + 1, at - equals - 1)};
+  if (!is_link_name(link.name) || link.address.empty()) return std::unexpected(form);
+  while (at < text.size()) {
+    const std::size_t end = std::min(text.find(',', at + 1), text.size());
+    if (!set_link_option(text.substr(at + 1, end - at - 1), link)) {
+      return std::unexpected("options are crc=on, crc=off, mtu=" + std::to_string(kMtuLeast) + " to " +
+                             std::to_string(kMtuMost));
+    }
+    at = end;
+  }
   return link;
 }
 
@@ -142,8 +168,8 @@ std::string check(const Texts& texts, Config& config) {
   config.prefix = prefix;
 
   for (const std::string& text : texts.links) {
-    const std::optional<LinkSetting> link = parse_link(text);
-    if (!link) return "--link: NAME=udp:ADDRESS[:PORT]; got \"" + text + "\"";
+    const std::expected<LinkSetting, std::string> link = parse_link(text);
+    if (!link) return "--link: " + link.error() + "; got \"" + text + "\"";
     const auto is_same = [&](const LinkSetting& other) { return other.name == link->name; };
     if (std::ranges::any_of(config.links, is_same)) return "--link: " + link->name + " is given twice";
     config.links.push_back(*link);
@@ -170,7 +196,9 @@ std::string check(const Texts& texts, Config& config) {
 
 void add_options(CLI::App& app, Config& config, Texts& texts) {
   app.add_option("--name", config.name, "name of this node")->type_name("NAME")->default_str(config.name);
-  app.add_option("--link", texts.links, "a link of this node, NAME=udp:ADDRESS[:PORT]; port 8204; repeatable")
+  app.add_option("--link", texts.links,
+                 "a link, NAME=udp:ADDRESS[:PORT][,OPTION…]; port 8204; options: crc=on (checksums), mtu=BYTES "
+                 "(else found out); repeatable")
       ->type_name("LINK")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->expected(1)

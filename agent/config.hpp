@@ -14,12 +14,15 @@
 #include "agent/caller_limits.hpp"
 #include "agent/exec/executor.hpp"
 #include "transport/core/engine.hpp"
+#include "transport/link/link_driver.hpp"
 
 namespace qnet::agent {
 
 struct LinkSetting {
   std::string name;     // "en0"
   std::string address;  // "udp:10.71.0.1:8204"
+  bool has_crc = false;
+  link::LinkOptions options;
 };
 
 struct PathSetting {

@@ -57,7 +57,7 @@ std::expected<Belongings, Refusal> gather(const Config& config) {
 
   std::vector<std::unique_ptr<link::LinkDriver>> drivers;
   for (const LinkSetting& setting : config.links) {
-    Result<std::unique_ptr<link::LinkDriver>> driver = link::make_link_driver(setting.address);
+    Result<std::unique_ptr<link::LinkDriver>> driver = link::make_link_driver(setting.address, setting.options);
     const std::string text = "link " + setting.name + "=" + setting.address + ": ";
     if (!driver && driver.error().code == EINVAL) return refuse(2, text + "not an address of a known kind");
     if (!driver) return refuse(1, text + said(driver.error()));

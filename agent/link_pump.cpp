@@ -13,18 +13,18 @@ LinkPump::~LinkPump() {
   for (const auto& port : ports_) reactor_.forget(port->driver->descriptor(), *port);
 }
 
-Result<LinkId> LinkPump::add(const std::string& name, std::unique_ptr<link::LinkDriver> driver) {
+Result<LinkId> LinkPump::add(core::LinkProperties properties, std::unique_ptr<link::LinkDriver> driver) {
   auto port = std::make_unique<Port>();
   port->pump = this;
-  port->name = name;
+  port->name = properties.name;
   port->driver = std::move(driver);
   port->condition = port->driver->condition();
-  port->id = engine_.add_link({.name = name,
-                               .datagram_bytes_max = port->condition.datagram_bytes_max,
-                               .can_batch = port->driver->can_batch(),
-                               .fault = port->condition.fault});
+  properties.datagram_bytes_max = port->condition.datagram_bytes_max;
+  properties.can_batch = port->driver->can_batch();
+  properties.fault = port->condition.fault;
+  port->id = engine_.add_link(properties);
   const core::LinkFault fault = port->condition.fault;
-  if (fault != core::LinkFault::kNone) spdlog::warn("link {} cannot be used yet: {}", name, core::text_of(fault));
+  if (fault != core::LinkFault::kNone) spdlog::warn("link {} cannot be used yet: {}", port->name, core::text_of(fault));
   if (const Status watched = reactor_.watch(port->driver->descriptor(), EPOLLIN, *port); !watched) {
     return fail(watched.error());
   }
@@ -111,10 +111,12 @@ void LinkPump::Port::look(Instant at) {
 void LinkPump::Port::on_send_failed(const core::Address& to, int error) {
   // EINVAL: the address that we send from is not there.
   const bool is_about_us = error == ENETDOWN || error == EADDRNOTAVAIL || error == EINVAL || error == ENODEV;
-  if (!is_about_us && error != ENETUNREACH && error != EHOSTUNREACH) return;
+  const bool is_too_long = error == EMSGSIZE;
+  if (!is_about_us && !is_too_long && error != ENETUNREACH && error != EHOSTUNREACH) return;
   const Instant at = now();
-  if (at - looked_at >= kLookInterval) look(at);
-  if (condition.fault == core::LinkFault::kNone) pump->engine_.on_send_error(id, to, error, at);
+  const core::LinkCondition before = condition;
+  if (is_too_long || at - looked_at >= kLookInterval) look(at);
+  if (condition == before) pump->engine_.on_send_error(id, to, error, at);  // Else the engine knows better already.
 }
 
 void LinkPump::Port::send_backlog() {

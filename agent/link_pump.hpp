@@ -38,8 +38,8 @@ class LinkPump {
   LinkPump(Reactor& reactor, core::Engine& engine) : reactor_(reactor), engine_(engine) {}
   ~LinkPump();
 
-  /// Adds the link to the engine and begins to receive.
-  Result<LinkId> add(const std::string& name, std::unique_ptr<link::LinkDriver> driver);
+  /// Adds the link to the engine and begins to receive. `properties` says what is configured; the driver, what it can.
+  Result<LinkId> add(core::LinkProperties properties, std::unique_ptr<link::LinkDriver> driver);
 
   /// Looks at the links from now on whenever something changes on this machine. Without it only failing sends tell.
   Status watch_interfaces();

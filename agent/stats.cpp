@@ -26,6 +26,7 @@ StatisticsPart of(const core::EngineStatistics& engine) {
            {"bytes_received", engine.bytes_received},
            {"bytes_sent", engine.bytes_sent},
            {"datagrams_malformed", engine.datagrams_malformed},
+           {"datagrams_corrupt", engine.datagrams_corrupt},
            {"datagrams_unknown", engine.datagrams_unknown},
            {"frames_retransmitted", engine.frames_retransmitted},
            {"frames_duplicate", engine.frames_duplicate},

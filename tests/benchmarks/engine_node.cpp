@@ -32,7 +32,8 @@ EngineNode::EngineNode(const Settings& settings)
   if (settings.own.size() != settings.peer.size()) give_up("as many own addresses as addresses of the peer");
   for (std::size_t i = 0; i < settings.own.size(); ++i) {
     auto driver = link::make_link_driver("udp:" + settings.own[i]);
-    if (!driver || !pump_.add("en" + std::to_string(i), std::move(*driver))) give_up("no link " + settings.own[i]);
+    if (!driver || !pump_.add({.name = "en" + std::to_string(i)}, std::move(*driver)))
+      give_up("no link " + settings.own[i]);
   }
   if (!pump_.watch_interfaces()) give_up("no news of interfaces");
   const Instant at = agent::now();

@@ -52,6 +52,7 @@ void check_datagram(ByteView datagram) {
   std::vector<std::byte> again(PacketHeader::kBytes);
   encode_header(*header, again);
   QNET_CHECK(std::ranges::equal(again, datagram.first(PacketHeader::kBytes)));
+  if ((header->flags & packet_flags::kCrc) != 0) static_cast<void>(is_crc_right(*header, datagram));
   const ByteView payload = datagram.subspan(PacketHeader::kBytes, header->payload_bytes);
   const bool is_valid = are_frames_valid(payload);
   FrameReader frames(payload);

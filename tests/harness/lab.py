@@ -99,10 +99,11 @@ class Lab:
             raise LabFailed(f"tests/lab {verb} {' '.join(words)}: status {done.returncode}\n{_text(done.stderr)}")
         return _text(done.stdout)
 
-    def up(self, *nodes, links=None, link_names=None, options=()):
+    def up(self, *nodes, links=None, link_names=None, link_options=None, options=()):
         words = list(nodes) + ["--build", self.build]
         words += ["--links", str(links)] if links is not None else []
         words += ["--link-names", ",".join(link_names)] if link_names else []
+        words += ["--link-options", link_options] if link_options else []
         self.tool("up", *words, *(["--", *options] if options else []))
         self.nodes = nodes
         return self

@@ -27,7 +27,8 @@ def command(lab, name):
     own = list(lab["nodes"]).index(name) + 1
     words = [os.path.join(lab["build"], "bin", "qnetd"), "--name", name]
     for number, link in enumerate(lab["links"]):
-        words += ["--link", f"{link}=udp:{links.address(number, own)}"]
+        options = "," + lab["link_options"] if lab["link_options"] else ""
+        words += ["--link", f"{link}=udp:{links.address(number, own)}{options}"]
     for k, peer in enumerate(lab["nodes"], 1):
         if k != own:
             ways = [f"{link}@{links.address(number, k)}" for number, link in enumerate(lab["links"])]

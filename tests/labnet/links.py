@@ -8,7 +8,7 @@ notices, whatever the protocol), rates where it goes out.
 The two ends of a pair never have the same interface number: where they do, the kernel takes a veth for a device without
 a lower one and reports its carrier up to a second late.
 One drop or one place in a queue is one packet of the kernel: up to 64 KB where segmentation is offloaded. Per-packet
-loss needs `ip link set en0 gso_max_segs 1` on the sender.
+loss, and holes for large packets only, need `ip link set en0 gso_max_segs 1` on the sender.
 """
 import re
 import subprocess
@@ -106,6 +106,12 @@ def parse_loss(text):
     return percent
 
 
+def parse_bytes(text):
+    if not text.isdecimal() or not 68 <= int(text) <= 65535:
+        raise state.LabError(f"{text}: expected the largest packet that passes, 68 to 65535 bytes")
+    return int(text)
+
+
 def fault_of(lab, first, second, link):
     return lab["faults"].setdefault(link, {}).setdefault("/".join(sorted((first, second))), {})
 
@@ -122,6 +128,8 @@ def change(lab, spec, verb, value):
         fault["rate"] = parse_rate(value)
     elif verb == "loss":
         fault["loss"] = parse_loss(value)
+    elif verb == "mtu-hole":
+        fault["mtu-hole"] = parse_bytes(value)
     elif verb == "clear":
         fault.clear()
     if verb in ("down", "up"):
@@ -129,7 +137,7 @@ def change(lab, spec, verb, value):
     elif verb == "clear":
         for name in (first, second):
             set_carrier(lab, name, link, "up")
-    if verb in ("cut", "heal", "loss", "rate", "clear"):
+    if verb in ("cut", "heal", "loss", "mtu-hole", "rate", "clear"):
         for name in (first, second):
             apply_filters(lab, name)
     if verb in ("rate", "clear"):
@@ -159,6 +167,8 @@ def apply_filters(lab, name):
             peer = hardware_address(number, other)
             if fault.get("cut"):
                 come_in.append(f"ether saddr {peer} drop")
+            if fault.get("mtu-hole"):
+                come_in.append(f"ether saddr {peer} meta length > {fault['mtu-hole']} drop")
             if fault.get("loss"):
                 share = round(fault["loss"] / 100 * LOSS_STEPS)
                 come_in.append(f"ether saddr {peer} numgen random mod {LOSS_STEPS} < {share} drop")

@@ -13,7 +13,7 @@ NODE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,30}")
 LINK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 NODES_MAX = 64
 LINKS_MAX = 16
-LINK_VERBS = ("down", "up", "cut", "heal", "rate", "loss", "clear")
+LINK_VERBS = ("down", "up", "cut", "heal", "rate", "loss", "mtu-hole", "clear")
 FILE_OPTIONS = ("--key", "--config")  # qnetd options whose file must be visible in the node
 
 
@@ -27,10 +27,12 @@ def up(folder, words):
     parser.add_argument("names", nargs="+", metavar="NODE")
     parser.add_argument("--links", type=int, default=None)
     parser.add_argument("--link-names", default=None)
+    parser.add_argument("--link-options", default="")
     parser.add_argument("--build", default=os.path.join(state.ROOT, "build"))
     given = parser.parse_intermixed_args(words)
     lab = {"complete": False, "nodes": {}, "faults": {}, "switch": None, "build": os.path.realpath(given.build),
-           "links": link_names(given.links, given.link_names), "options": agent_options(options)}
+           "links": link_names(given.links, given.link_names), "link_options": given.link_options,
+           "options": agent_options(options)}
     check_names("node", given.names, NODE_NAME, NODES_MAX)
     check_tools(lab)
     with state.Lock(folder, create=True):
@@ -124,9 +126,10 @@ def down(folder, words):
 
 
 def link(folder, words):
-    needs_value = len(words) > 1 and words[1] in ("rate", "loss")
+    needs_value = len(words) > 1 and words[1] in ("rate", "loss", "mtu-hole")
     if len(words) < 2 or words[1] not in LINK_VERBS or len(words) != (3 if needs_value else 2):
-        raise state.LabError("usage: tests/lab link A-B:LINK down|up|cut|heal|rate 100mbit|loss 1%|clear [--state DIR]")
+        raise state.LabError("usage: tests/lab link A-B:LINK down|up|cut|heal|rate 100mbit|loss 1%|mtu-hole 1300|clear "
+                             "[--state DIR]")
     with state.Lock(folder):
         lab = state.load_or_fail(folder)
         links.change(lab, words[0], words[1], words[2] if needs_value else None)

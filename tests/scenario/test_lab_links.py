@@ -33,7 +33,7 @@ def test_a_cut_link_is_silent_both_ways_and_heals(duo):
     assert can_reach(duo, "a", "10.71.1.2") and can_reach(duo, "b", "10.71.1.1")
 
 
-def send(lab, packets, address="10.71.0.1"):
+def send(lab, packets, address="10.71.0.1", size=1):
     """How many of so many datagrams from a arrive at b. (33 is SO_RCVBUFFORCE.)"""
     receiver = lab.start("b", ["/usr/bin/python3", "-IS", "-c", "import socket,sys\n"
                                "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('', 7)); s.settimeout(5)\n"
@@ -42,9 +42,9 @@ def send(lab, packets, address="10.71.0.1"):
     assert os.read(receiver.process.stdout.fileno(), 6) == b"ready\n"
     plain(lab, "a", ["/usr/bin/python3", "-IS", "-c", "import socket,sys\n"
                      "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); to=(sys.argv[1], 7)\n"
-                     "for i in range(int(sys.argv[2])): s.sendto(b'x',to)\n"
+                     "for i in range(int(sys.argv[2])): s.sendto(b'x'*int(sys.argv[3]),to)\n"
                      "for i in range(50): s.sendto(b'end',to)",  # Not connected: the receiver is gone after the first.
-                     address, str(packets)], check=True)
+                     address, str(packets), str(size)], check=True)
     return int(receiver.wait().stdout)
 
 
@@ -54,6 +54,14 @@ def test_loss_loses_about_its_share(duo):
     duo.link("a-b:en0", "clear")
     assert 4200 < arrived < 4800
     assert send(duo, 5000, "10.71.0.2") == 5000
+
+
+def test_a_hole_swallows_large_packets_only(duo):
+    duo.link("a-b:en0", "mtu-hole", "1300")
+    assert send(duo, 10, "10.71.0.2", size=1300 - 28) == 10
+    assert send(duo, 10, "10.71.0.2", size=1301 - 28) == 0
+    duo.link("a-b:en0", "clear")
+    assert send(duo, 10, "10.71.0.2", size=1301 - 28) == 10
 
 
 def rate_mbit(lab, address):
@@ -77,7 +85,8 @@ def test_rate_limits_and_clear_frees(duo):
 
 def test_wrong_links_are_refused(duo):
     for words in (["a-b:en7", "cut"], ["a-z:en0", "cut"], ["a-a:en0", "cut"], ["a-b:en0", "rate", "fast"],
-                  ["a-b:en0", "loss", "120%"], ["a-b:en0", "rate"], ["a-b:en0", "melt"]):
+                  ["a-b:en0", "loss", "120%"], ["a-b:en0", "mtu-hole", "0"], ["a-b:en0", "mtu-hole"],
+                  ["a-b:en0", "rate"], ["a-b:en0", "melt"]):
         with pytest.raises(LabFailed):
             duo.link(*words)
 

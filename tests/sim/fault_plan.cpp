@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/fault_plan.hpp"
 
+#include "transport/core/datagram_size.hpp"
+
 namespace qnet::sim {
 namespace {
 
@@ -79,6 +81,16 @@ void unplug_a_link(SimNetwork& network, Duration within) {
   network.after(up_to(network, within), [&network, node, link, length] {
     network.set_carrier(node, link, false);
     network.after(length, [&network, node, link] { network.set_carrier(node, link, true); });
+  });
+}
+
+void swallow_large_datagrams(SimNetwork& network, Duration within) {
+  const std::size_t link = network.random(network.link_count());
+  const std::size_t most = core::DatagramSize::kBase + network.random(4000);
+  const Duration length = fault_length(network);
+  network.after(up_to(network, within), [&network, link, most, length] {
+    network.faults(link).datagram_bytes_max = most;
+    network.after(length, [&network, link] { network.faults(link).datagram_bytes_max = std::size_t(-1); });
   });
 }
 
@@ -173,9 +185,14 @@ FaultPlan plan_for(std::uint64_t seed) {
     plan.workload.think_max *= 3;
   }
   plan.carriers = one_in(3);
-  const bool is_cable_fair = faults.loss + faults.corruption <= 0.02 && !has_bursts && !has_unequal_links;
+  plan.holes = one_in(4);
+  if (one_in(2)) plan.network.crc_nodes = one_in(2) ? ~0u : 1u;
+  if (plan.network.crc_nodes == ~0u && one_in(2)) faults.flips = static_cast<double>(dice() % 10) / 100;
+  for (Faults& link : plan.network.link_faults) link.flips = faults.flips;
+  const bool is_cable_fair =
+      faults.loss + faults.corruption + faults.flips <= 0.02 && !has_bursts && !has_unequal_links;
   plan.workload.must_not_fail = is_cable_fair && !plan.restarts && !plan.kills && !plan.cuts && !plan.flaps &&
-                                !plan.carriers && !plan.partitions && !plan.pauses && !plan.clock_jumps;
+                                !plan.carriers && !plan.holes && !plan.partitions && !plan.pauses && !plan.clock_jumps;
   return plan;
 }
 
@@ -188,6 +205,7 @@ void disturb(SimNetwork& network, const FaultPlan& plan) {
   repeat(plan.cuts, 2, 6, cut_a_link);
   repeat(plan.flaps, 1, 3, flap_a_link);
   repeat(plan.carriers, 1, 5, unplug_a_link);
+  repeat(plan.holes, 1, 3, swallow_large_datagrams);
   repeat(plan.partitions, 1, 3, partition);
   repeat(plan.pauses, 1, 3, pause_somebody);
   repeat(plan.clock_jumps, 1, 3, jump_a_clock);
@@ -197,6 +215,8 @@ void heal(SimNetwork& network) {
   for (std::size_t link = 0; link < network.link_count(); ++link) {
     Faults& faults = network.faults(link);
     faults.loss = faults.burst_begins = faults.corruption = faults.duplication = faults.reordering = 0;
+    faults.flips = 0;
+    faults.datagram_bytes_max = std::size_t(-1);
     faults.burst_ends = 1;
   }
   network.call_off_crashes();

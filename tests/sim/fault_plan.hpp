@@ -17,6 +17,7 @@ struct FaultPlan {
   bool cuts = false;         // single links, silently, one or both ways
   bool flaps = false;        // single links, several times in a row
   bool carriers = false;     // one node's end of a link, which it notices
+  bool holes = false;        // links on which large datagrams vanish for a while
   bool partitions = false;   // every link between two groups of nodes, one or both ways
   bool pauses = false;       // agents without CPU, for up to three seconds
   bool clock_jumps = false;  // forward

@@ -92,7 +92,8 @@ void SimNetwork::start(std::size_t node) {
     self.engine->add_link({.name = "en" + std::to_string(link),
                            .datagram_bytes_max = options_.datagram_bytes,
                            .can_batch = options_.can_batch,
-                           .fault = is_unplugged ? core::LinkFault::kNoCarrier : core::LinkFault::kNone});
+                           .fault = is_unplugged ? core::LinkFault::kNoCarrier : core::LinkFault::kNone,
+                           .has_crc = (options_.crc_nodes >> node & 1) != 0});
   }
   for (std::size_t peer = 0; peer < nodes_.size(); ++peer) {
     if (peer == node) continue;
@@ -207,6 +208,7 @@ void SimNetwork::carry_one(std::size_t source, std::size_t target, std::size_t l
   const Faults& faults = links_[link];
   if (fate == Fate::kLost) return;
   if (cuts_[cable] != 0 || !is_plugged(source, target, link) || is_lost(cable, faults)) return;
+  if (datagram.size() > faults.datagram_bytes_max) return;
   Duration queued = Duration::zero();
   if (faults.bytes_per_second > 0) {
     Instant& free_at = free_at_[cable];
@@ -227,8 +229,15 @@ void SimNetwork::carry_one(std::size_t source, std::size_t target, std::size_t l
     }
     std::vector<std::byte> bytes(datagram.begin(), datagram.end());
     if (faults.corruption > 0 && happens(faults.corruption)) bytes.resize(random(bytes.size()));
+    if (faults.flips > 0 && happens(faults.flips)) flip_bits(bytes);
     post(now() + delay,
          [this, source, target, link, bytes = std::move(bytes)] { deliver(source, target, link, bytes); });
+  }
+}
+
+void SimNetwork::flip_bits(std::vector<std::byte>& bytes) {
+  for (std::uint64_t count = bytes.empty() ? 0 : 1 + random(8); count > 0; --count) {
+    bytes[random(bytes.size())] ^= std::byte{1} << random(8);
   }
 }
 

@@ -26,11 +26,13 @@ struct Faults {
   double burst_begins = 0;  // chance, per datagram, that from now on all are lost (Gilbert-Elliott)
   double burst_ends = 0.2;  // chance, per datagram lost so, that it was the last
   double corruption = 0;    // share of datagrams that arrive cut short
+  double flips = 0;         // share of datagrams of which up to 8 bits are inverted; only where all have a CRC
   double duplication = 0;
   double reordering = 0;  // share of datagrams that are late by up to reorder_delay
   Duration delay = std::chrono::microseconds(50);
   Duration jitter = Duration::zero();
   Duration reorder_delay = std::chrono::milliseconds(5);
+  std::size_t datagram_bytes_max = std::size_t(-1);  // longer ones vanish
   bool sends_refusals = true;
   double bytes_per_second = 0;                        // of each link and direction; 0: no limit
   Duration queue_max = std::chrono::milliseconds(5);  // what would wait longer is dropped
@@ -43,6 +45,7 @@ struct NetworkOptions {
   std::size_t links = 1;
   std::size_t datagram_bytes = 1472;
   bool can_batch = true;
+  std::uint32_t crc_nodes = 0;  // bit set: all links of these nodes ask for a CRC
   Faults faults;
   std::vector<Faults> link_faults;  // of link 0, 1 …; `faults` where it is too short
   core::EngineConfig config;
@@ -160,6 +163,7 @@ class SimNetwork {
   bool happen(std::size_t node);
   bool carry(std::size_t source, const core::Transmit& batch);
   void carry_one(std::size_t source, std::size_t target, std::size_t link, ByteView datagram);
+  void flip_bits(std::vector<std::byte>& bytes);
   bool is_lost(std::size_t cable, const Faults& faults);
   void deliver(std::size_t source, std::size_t target, std::size_t link, const std::vector<std::byte>& datagram);
   void arm(std::size_t node);

@@ -10,6 +10,7 @@
 #include "transport/core/engine.hpp"
 #include "transport/core/ring_queue.hpp"
 #include "transport/wire/control.hpp"
+#include "transport/wire/packet.hpp"
 
 namespace qnet::core {
 
@@ -18,7 +19,7 @@ struct ControlPacket {
   LinkId link;
   Address to;
   std::size_t size_bytes = 0;
-  std::array<std::byte, wire::kHelloBytesMax> bytes{};
+  std::array<std::byte, wire::kHelloBytesMax + wire::kCrcBytes> bytes{};
 };
 
 struct Context {

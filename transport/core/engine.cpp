@@ -41,20 +41,6 @@ std::string_view text_of(DownReason reason) {
   return "unknown";
 }
 
-std::string_view text_of(LinkFault fault) {
-  switch (fault) {
-    case LinkFault::kNone:
-      return "well";
-    case LinkFault::kNoAddress:
-      return "no such address here";
-    case LinkFault::kInterfaceDown:
-      return "interface is off";
-    case LinkFault::kNoCarrier:
-      return "no carrier";
-  }
-  return "unknown";
-}
-
 class Engine::Implementation {
  public:
   Implementation(LocalNode node, EngineConfig config, Random random) {
@@ -202,6 +188,11 @@ void Engine::on_datagram(LinkId link, const Address& from, ByteView datagram, In
   const Result<wire::PacketHeader> header = wire::decode_header(datagram);
   if (!header || link.value >= self.context_.links.size()) {
     ++self.context_.statistics.datagrams_malformed;
+    return;
+  }
+  const bool has_crc = (header->flags & wire::packet_flags::kCrc) != 0;
+  if (has_crc ? !wire::is_crc_right(*header, datagram) : self.context_.links[link.value].has_crc) {
+    ++self.context_.statistics.datagrams_corrupt;
     return;
   }
   const ByteView payload = datagram.subspan(wire::PacketHeader::kBytes, header->payload_bytes);

@@ -29,6 +29,7 @@
 #include "transport/base/net_path.hpp"
 #include "transport/base/result.hpp"
 #include "transport/core/address.hpp"
+#include "transport/core/link_properties.hpp"
 #include "transport/wire/packet.hpp"
 
 namespace qnet::core {
@@ -121,29 +122,6 @@ struct Transmit {
   ByteView datagrams;  // valid until the next call of next_transmit()
 };
 
-/// What the machine itself knows to be wrong with one of our links.
-enum class LinkFault : std::uint8_t {
-  kNone,
-  kNoAddress,      ///< the link's address is on no interface
-  kInterfaceDown,  ///< switched off
-  kNoCarrier,      ///< cable out, or nobody at its other end
-};
-std::string_view text_of(LinkFault fault);
-
-struct LinkProperties {
-  std::string name;                       // "en0"
-  std::size_t datagram_bytes_max = 1200;  // payload of one datagram
-  bool can_batch = false;                 // several segments per Transmit are welcome (UDP GSO)
-  LinkFault fault = LinkFault::kNone;
-};
-
-/// What the machine says of a link at the moment.
-struct LinkCondition {
-  LinkFault fault = LinkFault::kNone;
-  std::size_t datagram_bytes_max = 1200;
-  friend bool operator==(const LinkCondition&, const LinkCondition&) = default;
-};
-
 struct PathView {
   LinkId link;
   Address address;
@@ -159,6 +137,7 @@ struct PathView {
 struct EngineStatistics {
   std::uint64_t datagrams_received = 0, datagrams_sent = 0, bytes_received = 0, bytes_sent = 0;
   std::uint64_t datagrams_malformed = 0;  // dropped by the decoder
+  std::uint64_t datagrams_corrupt = 0;    // wrong CRC, or none where there must be one
   std::uint64_t datagrams_unknown = 0;    // no such session
   std::uint64_t frames_retransmitted = 0, frames_duplicate = 0;
   std::uint64_t messages_sent = 0, messages_delivered = 0;
@@ -196,7 +175,8 @@ class Engine {
   void on_datagram(LinkId link, const Address& from, ByteView datagram, Instant now);
   /// Call when deadline() has come; calling earlier or later is harmless.
   void on_time(Instant now);
-  /// The kernel says that `to` did not take our datagram: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH.
+  /// The kernel says that `to` did not take our datagram: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH,
+  /// EMSGSIZE (too long for the way).
   void on_send_error(LinkId link, const Address& to, int error, Instant now);
   /// The machine has noticed a change of this link. With a fault its paths are down at once and are left alone until
   /// the fault has gone; then they have to prove themselves as after any failure.

@@ -10,11 +10,10 @@ namespace qnet::core {
 namespace {
 
 template <class Message>
-void queue(Context& context, wire::PacketType type, const Message& message, LinkId link, const Address& to,
-           Instant now) {
+void queue(Context& context, wire::PacketType type, const Message& message, const Destination& to, Instant now) {
   ControlPacket packet;
-  packet.link = link;
-  packet.to = to;
+  packet.link = to.link;
+  packet.to = to.address;
   const MutableBytes bytes(packet.bytes);
   const Result<ByteView> body = wire::encode(message, bytes.subspan(wire::PacketHeader::kBytes));
   QNET_CHECK(body.has_value());
@@ -22,8 +21,13 @@ void queue(Context& context, wire::PacketType type, const Message& message, Link
   header.type = type;
   header.payload_bytes = static_cast<std::uint16_t>(body->size());
   header.timestamp_us = timestamp_us(now);
+  if (to.has_crc || context.links[to.link.value].has_crc) header.flags |= wire::packet_flags::kCrc;
   wire::encode_header(header, bytes);
   packet.size_bytes = wire::PacketHeader::kBytes + body->size();
+  if (header.flags != 0) {
+    wire::put_crc(bytes, packet.size_bytes);
+    packet.size_bytes += wire::kCrcBytes;
+  }
   context.send_control(packet);
 }
 
@@ -43,23 +47,22 @@ std::optional<std::uint8_t> common_version(const EngineConfig& own, const wire::
   return version;
 }
 
-void send_hello(Context& context, wire::PacketType type, wire::Hello hello, LinkId link, const Address& to,
-                Instant now) {
+void send_hello(Context& context, wire::PacketType type, wire::Hello hello, const Destination& to, Instant now) {
   hello.version_lowest = context.config.protocol_lowest;
   hello.version_highest = context.config.protocol_highest;
   hello.features = wire::kFeatures;
   hello.node = context.node.id;
   hello.own.incarnation = context.node.incarnation.value;
-  hello.datagram_bytes = static_cast<std::uint32_t>(context.links[link.value].datagram_bytes_max);
+  hello.datagram_bytes = static_cast<std::uint32_t>(context.links[to.link.value].datagram_bytes_max);
   hello.connection_credit_bytes = context.config.connection_credit_bytes;
   hello.session_credit_bytes = context.config.session_credit_bytes;
   hello.name = context.node.name;
-  queue(context, type, hello, link, to, now);
+  queue(context, type, hello, to, now);
 }
 
 void send_reset(Context& context, const wire::PacketHeader& header, LinkId link, const Address& to, Instant now) {
-  queue(context, wire::PacketType::kReset, wire::Reset{.session = header.session, .number = header.number}, link, to,
-        now);
+  queue(context, wire::PacketType::kReset, wire::Reset{.session = header.session, .number = header.number},
+        {.link = link, .address = to, .has_crc = (header.flags & wire::packet_flags::kCrc) != 0}, now);
 }
 
 }  // namespace qnet::core

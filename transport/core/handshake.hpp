@@ -26,9 +26,15 @@ std::uint32_t session_token(std::uint32_t index, const wire::SessionTag& sender)
 /// Highest version that both speak; nothing if there is none.
 std::optional<std::uint8_t> common_version(const EngineConfig& own, const wire::Hello& theirs);
 
+/// Where a packet outside of sessions goes; with a CRC also where the link does not ask for it.
+struct Destination {
+  LinkId link;
+  Address address;
+  bool has_crc = false;
+};
+
 /// Queues a kHello or kHelloAck packet; fills in what is the same for all peers.
-void send_hello(Context& context, wire::PacketType type, wire::Hello hello, LinkId link, const Address& to,
-                Instant now);
+void send_hello(Context& context, wire::PacketType type, wire::Hello hello, const Destination& to, Instant now);
 
 /// Says "I know no such session" to whoever sent `header`.
 void send_reset(Context& context, const wire::PacketHeader& header, LinkId link, const Address& to, Instant now);

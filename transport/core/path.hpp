@@ -14,6 +14,7 @@
 
 #include "transport/core/address.hpp"
 #include "transport/core/congestion.hpp"
+#include "transport/core/datagram_size.hpp"
 #include "transport/core/engine.hpp"
 #include "transport/core/link_monitor.hpp"
 #include "transport/core/rtt_estimator.hpp"
@@ -33,7 +34,12 @@ struct Greeting {
 
 struct Path {
   Path(std::uint8_t number, LinkId via, const Address& to, const LinkProperties& properties, MonitorTimes times)
-      : id(number), link(via), address(to), can_batch(properties.can_batch), monitor(times) {
+      : id(number),
+        link(via),
+        address(to),
+        can_batch(properties.can_batch),
+        has_crc(properties.has_crc),
+        monitor(times) {
     limit_datagrams(properties);
   }
 
@@ -42,12 +48,16 @@ struct Path {
   /// Packets that a probe timeout may send although the cap is reached.
   static constexpr unsigned kRescuePackets = 2;
   static constexpr std::size_t kCopiesMax = 64;
+  /// No peer can make us cut messages into smaller pieces.
+  static constexpr std::size_t kPeerDatagramBytesLeast = 512;
 
   std::uint8_t id;
   LinkId link;
   Address address;
-  std::size_t datagram_bytes = 0;
+  DatagramSize datagram;
+  std::size_t peer_datagram_bytes = kDatagramBytesMax;  // what its end of the path carries
   bool can_batch;
+  bool has_crc;             // packets carry a CRC, in both directions
   bool is_learned = false;  // from a hello, not from the configuration: may be replaced
   Greeting greeting;
   RttEstimator rtt;
@@ -58,6 +68,7 @@ struct Path {
   Congestion congestion;
   SentPackets sent;
   bool wants_probe = false;
+  bool wants_trial = false;  // of a datagram's size
   bool wants_goodbye = false;
   RingQueue<FrameRecord> copies;  // on their way elsewhere, to be sent here as well
   unsigned rescue_packets = 0;
@@ -66,7 +77,8 @@ struct Path {
   Instant down_since{};
 
   void limit_datagrams(const LinkProperties& properties) {
-    datagram_bytes = std::min<std::size_t>(properties.datagram_bytes_max, kDatagramBytesMax) & ~std::size_t{3};
+    const std::size_t own_bytes = std::min<std::size_t>(properties.datagram_bytes_max, kDatagramBytesMax);
+    datagram.limit(std::min(own_bytes, peer_datagram_bytes), !properties.is_size_fixed);
   }
 
   bool is_at(LinkId via, const Address& to) const { return link == via && address == to; }
@@ -79,22 +91,25 @@ struct Path {
     return timeout_base + rtt.probe_timeout(timeouts);
   }
 
+  void learn_size(Instant now) { datagram.on_news(sent.take_size_news(), sent.next_number(), now); }
+
   void begin_session(Instant now) {
     monitor.begin();
     congestion = Congestion();
     sent = SentPackets();
     down_since = now;
-    forget_plans();
+    forget_plans(now);
   }
   /// What was on its way is given up by the caller. Its rate may be another when it comes back.
   void go_down(Instant now) {
     monitor.go_down(now);
     congestion = Congestion();
     down_since = now;
-    forget_plans();
+    forget_plans(now);
   }
-  void forget_plans() {
-    wants_probe = false;
+  void forget_plans(Instant now) {
+    datagram.on_abandoned(now);
+    wants_probe = wants_trial = false;
     copies.clear();
     rescue_packets = 0;
     timeouts = 0;

@@ -105,7 +105,7 @@ PathChoice choose_for_bulk(const Paths& paths, PathSet permitted, std::size_t ba
   double quickest_end = std::numeric_limits<double>::max();
   double best_end = quickest_end;
   for_each(paths, permitted, [&](Path& path) {
-    const double end = completion_of_bulk(path, path.datagram_bytes);
+    const double end = completion_of_bulk(path, path.datagram.bytes());
     if (end < quickest_end) {
       quickest = &path;
       quickest_end = end;

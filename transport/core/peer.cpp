@@ -54,6 +54,10 @@ Path* Peer::learn_path(LinkId link, const Address& address) {
 void Peer::on_packet(const wire::PacketHeader& header, ByteView payload, LinkId link, const Address& from,
                      Instant now) {
   Path* arrival = find_path(link, from);
+  if (arrival != nullptr && arrival->has_crc && (header.flags & wire::packet_flags::kCrc) == 0) {
+    ++context_.statistics.datagrams_corrupt;
+    return;
+  }
   if (arrival != nullptr) {
     arrival->bytes_received += wire::PacketHeader::kBytes + payload.size();
     arrival->monitor.on_arrival(now);
@@ -98,6 +102,7 @@ void Peer::on_reset(LinkId link, const Address& from, Instant now) {
 void Peer::on_send_error(LinkId link, const Address& to, int error, Instant now) {
   Path* path = find_path(link, to);
   if (path == nullptr) return;
+  if (error == EMSGSIZE) return path->datagram.on_refused(now);
   const bool is_refused = error == ECONNREFUSED;
   if (state_ != State::kEstablished) {
     const bool is_better_known = down_reason_ == DownReason::kVersion || down_reason_ == DownReason::kGoodbye;

@@ -35,7 +35,7 @@ void Peer::greet(Path& path, Instant now) {
 
   wire::Hello hello = hello_for(&path);
   hello.nonce = greeting.nonce;
-  send_hello(context_, wire::PacketType::kHello, hello, path.link, path.address, now);
+  send_hello(context_, wire::PacketType::kHello, hello, {path.link, path.address, path.has_crc}, now);
 }
 
 void Peer::greet_soon(Path& path, Instant now) {
@@ -48,7 +48,8 @@ void Peer::answer(const wire::PacketHeader& header, const wire::Hello& hello, Li
   answer.target = hello.own;
   answer.nonce = hello.nonce;
   answer.echo_us = header.timestamp_us;
-  send_hello(context_, wire::PacketType::kHelloAck, answer, link, to, now);
+  const bool has_crc = (header.flags & wire::packet_flags::kCrc) != 0;
+  send_hello(context_, wire::PacketType::kHelloAck, answer, {link, to, has_crc}, now);
 }
 
 Peer::Standing Peer::standing_of(const wire::Hello& hello, Instant now) const {
@@ -77,6 +78,11 @@ void Peer::on_hello(const wire::PacketHeader& header, const wire::Hello& hello, 
   const Standing standing = standing_of(hello, now);
   if (standing == Standing::kStale || (is_answer && hello.target != own_tag())) return;
   if (path == nullptr) path = learn_path(link, from);
+  if (path != nullptr) {
+    path->has_crc = (header.flags & wire::packet_flags::kCrc) != 0;
+    path->peer_datagram_bytes = std::max<std::size_t>(hello.datagram_bytes, Path::kPeerDatagramBytesLeast);
+    path->limit_datagrams(context_.links[link.value]);
+  }
 
   if (standing == Standing::kNewer) {
     if (state_ == State::kEstablished) {

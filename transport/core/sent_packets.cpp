@@ -86,6 +86,7 @@ bool SentPackets::on_ack(const wire::AckFrame& ack, Instant now, RttEstimator& r
       sent.state = State::kSettled;
       --outstanding_;
       congestion.on_acked(sent.bytes);
+      size_news_.acked_bytes = std::max<std::size_t>(size_news_.acked_bytes, sent.bytes);
       newest = std::max(newest, n);
       for (std::uint64_t f = 0; f < sent.frame_count; ++f) sink.on_frame_acked(frame(sent.first_frame + f));
     }
@@ -138,7 +139,11 @@ void SentPackets::detect_losses(Instant now, const RttEstimator& rtt, Congestion
 
 void SentPackets::declare_lost(std::uint64_t number, Congestion& congestion, FrameSink& sink) {
   Packet& sent = packet(number);
-  congestion.on_lost(sent.bytes);
+  // A probe asks whether the path carries it: a "no" is not congestion.
+  if (sent.frame_count == 0) congestion.on_abandoned(sent.bytes);
+  else congestion.on_lost(sent.bytes);
+  size_news_.lost_bytes = std::max<std::size_t>(size_news_.lost_bytes, sent.bytes);
+  size_news_.lost_number = number;
   --outstanding_;
   if (lost_.size() == kLostRemembered) lost_.pop_front();
   LostPacket& lost = lost_.push_back({});
@@ -157,7 +162,7 @@ std::size_t SentPackets::rescue_oldest(std::size_t packets_max, FrameSink& sink)
   std::size_t rescued = 0;
   for (std::uint64_t n = base_; n < next_number_ && rescued < packets_max; ++n) {
     Packet& sent = packet(n);
-    if (sent.state != State::kOutstanding) continue;
+    if (sent.state != State::kOutstanding || sent.frame_count == 0) continue;
     sent.state = State::kRescued;
     ++rescued;
     for (std::uint64_t f = 0; f < sent.frame_count; ++f) sink.on_frame_lost(frame(sent.first_frame + f));

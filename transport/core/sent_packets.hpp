@@ -12,10 +12,12 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "transport/base/clock.hpp"
 #include "transport/core/congestion.hpp"
+#include "transport/core/datagram_size.hpp"
 #include "transport/core/ring_queue.hpp"
 #include "transport/core/rtt_estimator.hpp"
 #include "transport/wire/packet.hpp"
@@ -76,6 +78,8 @@ class SentPackets {
   std::size_t rescue_oldest(std::size_t packets_max, FrameSink& sink);
   /// The path is down: everything on it is lost.
   void abandon_all(Congestion& congestion, FrameSink& sink);
+  /// What has been learnt about sizes since the last call.
+  SizeNews take_size_news() { return std::exchange(size_news_, {}); }
   std::uint64_t frames_lost() const { return frames_lost_; }
 
  private:
@@ -116,6 +120,7 @@ class SentPackets {
   unsigned overtaken_ = kOvertakenAtFirst;
   RingQueue<LostPacket> lost_;  // lately, oldest first; they may turn out to be late
   std::uint64_t frames_lost_ = 0;
+  SizeNews size_news_;
 };
 
 }  // namespace qnet::core

@@ -132,11 +132,14 @@ void Session::add_to(EngineHoldings& holdings) {
 bool Session::on_path_time(Path& path, Instant now) {
   if (path.sent.loss_time() && now >= *path.sent.loss_time()) {
     path.sent.detect_losses(now, path.rtt, path.congestion, *this);
+    path.learn_size(now);
   }
   if (!path.monitor.is_usable()) return false;
   const std::optional<Instant> timeout = path.timeout_at();
   if (timeout && now >= *timeout) on_timeout(path, now);
   if (path.monitor.wants_probe(now, is_active(now))) path.wants_probe = true;
+  const std::optional<Instant> trial_at = path.datagram.trial_at();
+  if (trial_at && now >= *trial_at) path.wants_trial = true;
   if (!path.monitor.is_dead(now, path.rtt.probe_timeout(0))) return false;
   give_up(path, now);
   return true;
@@ -220,6 +223,7 @@ std::optional<Instant> Session::path_deadline(const Path& path, Instant now) con
     if (when && (!first || *when < *first)) first = when;
   };
   consider(path.timeout_at());
+  if (path.monitor.is_usable() && !path.wants_trial) consider(path.datagram.trial_at());
   if (!path.wants_probe) consider(path.monitor.deadline(is_active(now), path.rtt.probe_timeout(0)));
   return first;
 }

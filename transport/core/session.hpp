@@ -90,7 +90,7 @@ class Session final : private FrameSink {
 
   /// What a packet is to carry besides signals.
   struct Load {
-    enum class Kind : std::uint8_t { kNothing, kLane, kCopies } kind = Kind::kNothing;
+    enum class Kind : std::uint8_t { kNothing, kLane, kCopies, kTrial } kind = Kind::kNothing;
     Lane lane = 0;
     bool is_small_only = false;
     std::size_t bytes_max = std::size_t(-1);
@@ -124,7 +124,8 @@ class Session final : private FrameSink {
   std::optional<Transmit> send_lane(Lane lane, MutableBytes staging, Instant now);
   std::optional<Transmit> send_copies(MutableBytes staging, Instant now);
   std::optional<Transmit> send_batch(Path& path, const Load& load, MutableBytes staging, Instant now);
-  std::size_t write_packet(Path& path, const Load& load, MutableBytes packet, Instant now);
+  Transmit send_trial(Path& path, MutableBytes staging, Instant now);
+  std::size_t write_packet(Path& path, const Load& load, MutableBytes room, Instant now);
   void write_acks(const Path& path, MutableBytes packet, PacketContents& contents, Instant now);
   void write_signals(Path& path, MutableBytes packet, PacketContents& contents);
   void write_notices(Path& path, Lane lane, MutableBytes packet, PacketContents& contents);

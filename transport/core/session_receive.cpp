@@ -178,6 +178,7 @@ bool Session::apply_ack(const wire::AckFrame& frame, Instant now) {
   Path& path = *paths_[frame.path];
   bool is_progress = false;
   if (!path.sent.on_ack(frame, now, path.rtt, path.congestion, *this, is_progress)) return false;
+  path.learn_size(now);
   if (!is_progress || !path.monitor.is_usable()) return true;
   path.monitor.on_confirmed(now, true);
   path.timeouts = 0;

@@ -46,6 +46,8 @@ std::optional<Transmit> Session::send_signals(MutableBytes staging, Instant now)
   for (const auto& path : paths_) {
     const bool is_wanted = path->wants_probe || path->wants_goodbye;
     if (is_wanted && !path->sent.is_full()) return send_batch(*path, {}, staging, now);
+    path->wants_trial = path->wants_trial && path->datagram.trial_at();
+    if (path->wants_trial && !path->sent.is_full()) return send_trial(*path, staging, now);
   }
   return std::nullopt;
 }
@@ -105,7 +107,7 @@ std::optional<Transmit> Session::send_copies(MutableBytes staging, Instant now) 
 }
 
 std::optional<Transmit> Session::send_batch(Path& path, const Load& load, MutableBytes staging, Instant now) {
-  const std::size_t segment = path.datagram_bytes;
+  const std::size_t segment = path.datagram.bytes();
   const bool has_load = load.kind != Load::Kind::kNothing;
   const std::size_t segments_max =
       path.can_batch && has_load ? std::clamp<std::size_t>(kBatchBytesMax / segment, 1, kBatchSegmentsMax) : 1;
@@ -123,8 +125,22 @@ std::optional<Transmit> Session::send_batch(Path& path, const Load& load, Mutabl
   return batch;
 }
 
-std::size_t Session::write_packet(Path& path, const Load& load, MutableBytes packet, Instant now) {
+/// A probe made long with zeros behind the packet, and then a short one: when that is acknowledged first, the long one
+/// is lost, without a probe timeout.
+Transmit Session::send_trial(Path& path, MutableBytes staging, Instant now) {
+  path.wants_probe = true;
+  const MutableBytes room = staging.first(path.datagram.trial_bytes());
+  write_packet(path, {.kind = Load::Kind::kTrial}, room, now);
+  path.datagram.on_trial_sent();
+  path.wants_trial = false;
+  path.wants_probe = true;
+  return {path.link, path.address, room.size(), room};
+}
+
+std::size_t Session::write_packet(Path& path, const Load& load, MutableBytes room, Instant now) {
   PacketContents contents;
+  const std::size_t crc_bytes = path.has_crc ? wire::kCrcBytes : 0;
+  const MutableBytes packet = room.first(room.size() - crc_bytes);
   if (acks_pending_ != 0) write_acks(path, packet, contents, now);
   write_signals(path, packet, contents);
   if (load.kind == Load::Kind::kLane) {
@@ -153,13 +169,18 @@ std::size_t Session::write_packet(Path& path, const Load& load, MutableBytes pac
     }
     path.monitor.on_sent(now, contents.is_probe, contents.is_probe ? context_.random() : 0);
   }
-  path.sent.commit(contents.bytes, contents.must_be_acked, now, path.congestion);
-  path.bytes_sent += contents.bytes;
+  const bool is_trial = load.kind == Load::Kind::kTrial;
+  const std::size_t bytes = is_trial ? room.size() : contents.bytes + crc_bytes;
+  std::ranges::fill(room.subspan(contents.bytes, bytes - contents.bytes), std::byte{0});
+  path.sent.commit(bytes, contents.must_be_acked, now, path.congestion);
+  path.bytes_sent += bytes;
   if (contents.is_probe) header.flags |= wire::packet_flags::kProbe | wire::packet_flags::kAckNow;
   // The last packet that fits under the cap asks for the answer that makes room.
   if (contents.must_be_acked && !path.congestion.can_send()) header.flags |= wire::packet_flags::kAckNow;
+  if (path.has_crc) header.flags |= wire::packet_flags::kCrc;
   wire::encode_header(header, packet);
-  return contents.bytes;
+  if (path.has_crc) wire::put_crc(room, contents.bytes);
+  return bytes;
 }
 
 void Session::write_acks(const Path& path, MutableBytes packet, PacketContents& contents, Instant now) {

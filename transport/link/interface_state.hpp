@@ -8,7 +8,7 @@
 #include <cstddef>
 
 #include "transport/core/address.hpp"
-#include "transport/core/engine.hpp"
+#include "transport/core/link_properties.hpp"
 
 namespace qnet::link {
 

@@ -13,7 +13,7 @@
 #include "transport/base/bytes.hpp"
 #include "transport/base/result.hpp"
 #include "transport/core/address.hpp"
-#include "transport/core/engine.hpp"
+#include "transport/core/link_properties.hpp"
 
 namespace qnet::link {
 
@@ -23,11 +23,16 @@ struct LinkStatistics {
   std::uint64_t kernel_drops = 0;  // SO_RXQ_OVFL
 };
 
+struct LinkOptions {
+  std::size_t mtu_bytes = std::size_t(-1);  // packets are no larger, headers of the driver included
+};
+
 class LinkDriver {
  public:
   /// Called for every datagram of a receive() burst; the bytes are valid during the call.
   using OnDatagram = std::function<void(const core::Address& from, ByteView datagram)>;
-  /// A datagram to `to` was refused (ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ENETDOWN).
+  /// A datagram to `to` was refused (ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ENETDOWN), or a router found
+  /// it too long (EMSGSIZE).
   using OnError = std::function<void(const core::Address& to, int error)>;
 
   virtual ~LinkDriver() = default;
@@ -55,6 +60,6 @@ class LinkDriver {
 
 /// `text` as in --link NAME=udp:ADDR[:PORT]: "udp:10.71.0.1", "udp:[::]:8204". EINVAL for an unknown scheme, else what
 /// socket(2) and bind(2) say. An address that is not there yet is no error but a fault of the link's condition.
-Result<std::unique_ptr<LinkDriver>> make_link_driver(const std::string& text);
+Result<std::unique_ptr<LinkDriver>> make_link_driver(const std::string& text, const LinkOptions& options = {});
 
 }  // namespace qnet::link

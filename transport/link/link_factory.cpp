@@ -12,7 +12,7 @@ namespace {
 
 struct Scheme {
   std::string_view name;
-  Result<std::unique_ptr<LinkDriver>> (*make)(const std::string& text);
+  Result<std::unique_ptr<LinkDriver>> (*make)(const std::string& text, const LinkOptions& options);
 };
 
 constexpr std::array kSchemes{
@@ -21,11 +21,11 @@ constexpr std::array kSchemes{
 
 }  // namespace
 
-Result<std::unique_ptr<LinkDriver>> make_link_driver(const std::string& text) {
+Result<std::unique_ptr<LinkDriver>> make_link_driver(const std::string& text, const LinkOptions& options) {
   const std::size_t colon = text.find(':');
   if (colon == text.npos) return fail(EINVAL, "link: no scheme");
   for (const Scheme& scheme : kSchemes) {
-    if (text.compare(0, colon, scheme.name) == 0) return scheme.make(text.substr(colon + 1));
+    if (text.compare(0, colon, scheme.name) == 0) return scheme.make(text.substr(colon + 1), options);
   }
   return fail(EINVAL, "link: unknown scheme");
 }

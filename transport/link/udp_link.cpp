@@ -41,9 +41,9 @@ bool is_answer_to_earlier(int error) {
          error == ENONET || error == EACCES || error == ENOPROTOOPT || error == EPROTO;
 }
 
-/// The four that OnError knows; 0 for what is not a refusal.
+/// Those that OnError knows; 0 for what is not a refusal.
 int refusal_of(int error) {
-  if (error == ENETUNREACH || error == ENETDOWN || error == ECONNREFUSED) return error;
+  if (error == ENETUNREACH || error == ENETDOWN || error == ECONNREFUSED || error == EMSGSIZE) return error;
   return is_answer_to_earlier(error) ? EHOSTUNREACH : 0;
 }
 
@@ -129,7 +129,7 @@ Status UdpLink::set_options() {
   const bool is_v4 = family_ == AF_INET;
   const int level = is_v4 ? int{IPPROTO_IP} : int{IPPROTO_IPV6};
   if (!set_option(fd, level, is_v4 ? IP_RECVERR : IPV6_RECVERR, 1)) return fail_errno("IP_RECVERR");
-  if (!set_option(fd, level, is_v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, IP_PMTUDISC_DO)) {
+  if (!set_option(fd, level, is_v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, IP_PMTUDISC_PROBE)) {
     return fail_errno("IP_MTU_DISCOVER");
   }
   // Without the next ones the link works, only less well.
@@ -143,7 +143,8 @@ core::LinkCondition UdpLink::condition() {
   const InterfaceState state = interface_state(local_);
   if (state.fault != core::LinkFault::kNoAddress && !is_tested_) find_offloads();
   const std::size_t headers_bytes = family_ == AF_INET ? 20 + 8 : 40 + 8;
-  return {state.fault, std::clamp(state.mtu_bytes - headers_bytes, std::size_t{512}, kDatagramBytesMax)};
+  const std::size_t mtu_bytes = std::min(state.mtu_bytes, options_.mtu_bytes);
+  return {state.fault, std::clamp(mtu_bytes - headers_bytes, std::size_t{512}, kDatagramBytesMax)};
 }
 
 void UdpLink::find_offloads() {
@@ -240,7 +241,9 @@ void UdpLink::drain_errors(const OnError& on_error) {
       const bool is_error = (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_RECVERR) ||
                             (part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_RECVERR);
       if (!is_error || message.msg_namelen == 0) continue;
-      const int refusal = refusal_of(static_cast<int>(value_of<sock_extended_err>(part).ee_errno));
+      const auto error = value_of<sock_extended_err>(part);
+      if (error.ee_origin == SO_EE_ORIGIN_LOCAL) continue;  // send() has returned it
+      const int refusal = refusal_of(static_cast<int>(error.ee_errno));
       if (refusal != 0) on_error(from_sockaddr(reinterpret_cast<const sockaddr*>(&name)), refusal);
     }
   }
@@ -370,14 +373,8 @@ int UdpLink::call_send(const Call& call) {
     ++statistics_.send_calls;
     const int result = call();
     if (result >= 0 || attempt == kSendAttemptsMax) return result;
-    if (errno == EMSGSIZE && !may_fragment_) {
-      may_fragment_ = true;
-      has_errors_ = true;
-      ++statistics_.send_errors;
-      const bool is_v4 = family_ == AF_INET;
-      set_option(socket_.get(), is_v4 ? int{IPPROTO_IP} : int{IPPROTO_IPV6},
-                 is_v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, IP_PMTUDISC_DONT);
-    } else if (is_answer_to_earlier(errno)) {
+    // EMSGSIZE, too, may be what a router said of an earlier one.
+    if (is_answer_to_earlier(errno) || (errno == EMSGSIZE && attempt == 1)) {
       has_errors_ = true;  // reading sock_err has cleared it; the queue keeps whom it was about
     } else if (errno != EINTR) {
       return result;
@@ -390,8 +387,8 @@ void UdpLink::count_lost(int error) {
   last_error_ = error;
 }
 
-Result<std::unique_ptr<LinkDriver>> make_udp_link(const std::string& text) {
-  Result<std::unique_ptr<UdpLink>> link = UdpLink::open(text);
+Result<std::unique_ptr<LinkDriver>> make_udp_link(const std::string& text, const LinkOptions& options) {
+  Result<std::unique_ptr<UdpLink>> link = UdpLink::open(text, {.mtu_bytes = options.mtu_bytes});
   if (!link) return fail(link.error());
   return std::unique_ptr<LinkDriver>(std::move(*link));
 }

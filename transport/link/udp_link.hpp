@@ -9,8 +9,8 @@
 //   kSegmented ───────────────────────────────────────────────────► kMany (sendmmsg) ── ENOSYS ──► kSingle
 //              ◄─────────────────────────────────────────────────── a batch in kSegmentingRetryBatches goes through
 //
-// Datagrams carry "don't fragment". The first one that is too long for the path (EMSGSIZE) is counted, and the link
-// may be fragmented from then on: slow, but alive.
+// Datagrams carry "don't fragment", and the kernel's own idea of the path's MTU is not asked for. One that is too long
+// is lost with EMSGSIZE, and the engine sends its contents again in smaller ones (core/datagram_size.hpp).
 //
 // The socket is bound whether its address is there or not (IP_FREEBIND), and so outlives its absence; the kernel sends
 // nothing from an address that is not there.
@@ -35,6 +35,7 @@ namespace qnet::link {
 struct UdpOptions {
   bool may_segment = true;   // false: never UDP_SEGMENT
   bool may_coalesce = true;  // false: never UDP_GRO
+  std::size_t mtu_bytes = LinkOptions().mtu_bytes;
 };
 
 class UdpLink final : public LinkDriver {
@@ -105,7 +106,6 @@ class UdpLink final : public LinkDriver {
   bool can_segment_ = false;     // the self-test says so
   int batches_until_retry_ = 0;  // in kMany, if can_segment_
   bool is_coalescing_ = false;
-  bool may_fragment_ = false;
   bool has_errors_ = false;       // the error queue holds something that send() stumbled over
   int last_error_ = 0;            // of the running send()
   std::uint32_t drops_seen_ = 0;  // the kernel's counter as last told, wraps
@@ -116,6 +116,6 @@ class UdpLink final : public LinkDriver {
 };
 
 /// For the factory's list.
-Result<std::unique_ptr<LinkDriver>> make_udp_link(const std::string& text);
+Result<std::unique_ptr<LinkDriver>> make_udp_link(const std::string& text, const LinkOptions& options);
 
 }  // namespace qnet::link

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "transport/wire/crc32c.hpp"
 #include "transport/wire/message.hpp"
 
 namespace qnet::wire {
@@ -68,8 +69,18 @@ Result<PacketHeader> decode_header(ByteView datagram) {
   header.type = static_cast<PacketType>(type);
   if ((header.flags & ~packet_flags::kKnown) != 0) return fail(EBADMSG, "decode_header: flags");
   if (load<std::uint8_t>(datagram, 17) != 0) return fail(EBADMSG, "decode_header: reserved byte");
-  if (header.payload_bytes > datagram.size() - PacketHeader::kBytes) return fail(EBADMSG, "decode_header: truncated");
+  const std::size_t whole_bytes = PacketHeader::kBytes + header.payload_bytes + trailer_bytes(header.flags);
+  if (whole_bytes > datagram.size()) return fail(EBADMSG, "decode_header: truncated");
   return header;
+}
+
+void put_crc(MutableBytes output, std::size_t packet_bytes) {
+  store(output, packet_bytes, crc32c(output.first(packet_bytes)));
+}
+
+bool is_crc_right(const PacketHeader& header, ByteView datagram) {
+  const std::size_t packet_bytes = PacketHeader::kBytes + header.payload_bytes;
+  return load<std::uint32_t>(datagram, packet_bytes) == crc32c(datagram.first(packet_bytes));
 }
 
 std::size_t put_frame(const AckFrame& frame, MutableBytes output) {

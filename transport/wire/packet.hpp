@@ -11,6 +11,7 @@
 //   |  path  |   0    | payload length  |  sender's clock, us, low 32 bits  |
 //   +--------+--------+--------+--------+--------+--------+--------+--------+
 //   | frames (kData) or one control message (control.hpp)                   |
+//   | CRC-32C of all this, if the flag says so: 4 bytes                     |
 //
 // Little-endian. A frame is: type u8, flags u8, body length u16, body, zeros up to a multiple of 4. What may never
 // change, in any version: the first two bytes, the type numbers, and the packets kHello, kHelloAck and kReset, which
@@ -46,14 +47,14 @@ enum class PacketType : std::uint8_t {
 };
 
 namespace packet_flags {
-inline constexpr std::uint16_t kCrc = 1 << 0;        // reserved: trailer of 4 bytes
+inline constexpr std::uint16_t kCrc = 1 << 0;        // trailer of 4 bytes
 inline constexpr std::uint16_t kMac = 1 << 1;        // reserved: trailer of 16 bytes
 inline constexpr std::uint16_t kEncrypted = 1 << 2;  // reserved
 inline constexpr std::uint16_t kKeyPhase = 1 << 3;   // reserved
 inline constexpr std::uint16_t kAckNow = 1 << 4;     // the sender waits for the acknowledgement
 inline constexpr std::uint16_t kProbe = 1 << 5;      // sent to learn whether the path works
 inline constexpr std::uint16_t kPadded = 1 << 6;     // reserved
-inline constexpr std::uint16_t kKnown = kAckNow | kProbe;
+inline constexpr std::uint16_t kKnown = kCrc | kAckNow | kProbe;
 }  // namespace packet_flags
 
 struct PacketHeader {
@@ -73,8 +74,19 @@ struct PacketHeader {
 
 /// `output` has at least PacketHeader::kBytes.
 void encode_header(const PacketHeader& header, MutableBytes output);
-/// Bytes behind the payload are ignored (Ethernet pads). EBADMSG: not ours, truncated, or with a flag we do not know.
+/// Bytes behind payload and trailer are ignored (Ethernet pads). EBADMSG: not ours, truncated, or with a flag we do not
+/// know. The CRC is not looked at.
 Result<PacketHeader> decode_header(ByteView datagram);
+
+inline constexpr std::size_t kCrcBytes = 4;
+/// What stands behind the payload.
+constexpr std::size_t trailer_bytes(std::uint16_t flags) {
+  return (flags & packet_flags::kCrc) != 0 ? kCrcBytes : 0;
+}
+/// Writes the CRC of the packet, complete with a header that tells of it, behind its `packet_bytes`.
+void put_crc(MutableBytes output, std::size_t packet_bytes);
+/// `header` is the decoded one of `datagram`, and tells of a CRC.
+bool is_crc_right(const PacketHeader& header, ByteView datagram);
 
 enum class FrameType : std::uint8_t {
   kData = 1,

@@ -40,6 +40,23 @@ TEST(ConfigTest, TakesLinksAndPeers) {
   EXPECT_EQ(config.peers[0].paths[1].address, "[fe80::2]:9");
 }
 
+TEST(ConfigTest, TakesOptionsOfLinks) {
+  Config config;
+  const auto refusal = parse({"--trusted", "--name", "a", "--link", "en0=udp:10.0.0.1,crc=on,mtu=1400", "--link",
+                              "en1=udp:[fe80::1%eth0]:9,mtu=9000", "--link", "en2=udp:10.2.0.1,crc=off"},
+                             config);
+  ASSERT_FALSE(refusal.has_value()) << refusal->text;
+  ASSERT_EQ(config.links.size(), 3u);
+  EXPECT_EQ(config.links[0].address, "udp:10.0.0.1");
+  EXPECT_TRUE(config.links[0].has_crc);
+  EXPECT_EQ(config.links[0].options.mtu_bytes, 1400u);
+  EXPECT_EQ(config.links[1].address, "udp:[fe80::1%eth0]:9");
+  EXPECT_FALSE(config.links[1].has_crc);
+  EXPECT_EQ(config.links[1].options.mtu_bytes, 9000u);
+  EXPECT_FALSE(config.links[2].has_crc);
+  EXPECT_EQ(config.links[2].options.mtu_bytes, link::LinkOptions().mtu_bytes);
+}
+
 TEST(ConfigTest, TakesTimesWithTheirUnit) {
   Config config;
   const auto refusal = parse({"--trusted", "--name", "a", "--call-grace", "750ms", "--session-hold", "3s"}, config);
@@ -65,6 +82,10 @@ TEST(ConfigTest, RefusesWhatMakesNoSenseInOneLine) {
   EXPECT_NE(complaint({"--workers-max", "0"}), "");
   EXPECT_NE(complaint({"--link", "en0=udp:10.0.0.9"}), "") << "the same link twice";
   EXPECT_NE(complaint({"--link", "noaddress"}), "");
+  for (const char* option : {"crc", "crc=yes", "mtu=", "mtu=575", "mtu=65536", "mtu=1400x", "speed=1", "", ","}) {
+    const std::string link = std::string("en9=udp:10.0.0.9,") + option;
+    EXPECT_NE(complaint({"--link", link.c_str()}).find("options are crc=on"), std::string::npos) << option;
+  }
   EXPECT_NE(complaint({"--peer", "a=en0@10.0.0.2"}), "") << "the node itself";
   EXPECT_NE(complaint({"--peer", "b=en7@10.0.0.2"}), "") << "no such link";
   EXPECT_NE(complaint({"--peer", "b=en0"}), "");

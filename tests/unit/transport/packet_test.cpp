@@ -61,6 +61,31 @@ TEST(PacketTest, GoldenHeader) {
   EXPECT_EQ(*decoded, header);
 }
 
+TEST(PacketTest, GoldenCrc) {
+  PacketHeader header;
+  header.flags = packet_flags::kCrc;
+  header.number = 1;
+  header.payload_bytes = 4;
+  constexpr std::size_t kPacketBytes = PacketHeader::kBytes + PingFrame::kFrameBytes;
+  std::vector<std::byte> packet(kPacketBytes + kCrcBytes + 3, std::byte{0});  // with something behind
+  encode_header(header, packet);
+  put_frame(PingFrame{}, MutableBytes(packet).subspan(PacketHeader::kBytes));
+  put_crc(packet, kPacketBytes);
+  EXPECT_EQ(hex(ByteView(packet).subspan(kPacketBytes)), "a3744bf3000000");
+  const Result<PacketHeader> decoded = decode_header(packet);
+  ASSERT_TRUE(decoded.has_value());
+  EXPECT_EQ(*decoded, header);
+  EXPECT_TRUE(is_crc_right(*decoded, packet));
+  EXPECT_FALSE(decode_header(ByteView(packet).first(kPacketBytes + kCrcBytes - 1)).has_value()) << "cut short";
+  for (std::size_t i = 0; i < kPacketBytes + kCrcBytes; ++i) {
+    packet[i] ^= std::byte{0x10};
+    const Result<PacketHeader> damaged = decode_header(packet);
+    const bool has_crc = damaged && (damaged->flags & packet_flags::kCrc) != 0;
+    EXPECT_FALSE(has_crc && is_crc_right(*damaged, packet)) << i;
+    packet[i] ^= std::byte{0x10};
+  }
+}
+
 TEST(PacketTest, GoldenFrames) {
   DataFrame data;
   data.connection = 5;
