@@ -52,8 +52,8 @@ struct ExchangeOf {
   std::array<std::byte, kReplyRoom> reply;
   int received_fd = -1;          ///< descriptor that came with the reply; the caller owns it
   wire::RedirectReply redirect;  ///< valid when a call failed with kRedirected
-  bool is_handle_gone =
-      false;  ///< valid when a call failed with ESTALE: it was not executed, no agent knows the handle
+  /// Valid when a call failed with ESTALE: it was not executed, because no agent knows the handle.
+  bool is_handle_gone = false;
 };
 /// For requests with paths.
 using Exchange = ExchangeOf<2 * 4096 + 256, 4096 + 512>;

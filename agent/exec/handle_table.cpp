@@ -22,8 +22,7 @@ HandleTable::HandleTable(std::size_t handles_max, std::size_t caller_handles_max
 
 Result<HandleQuota::Share> HandleTable::reserve(std::uint32_t user) {
   const UniqueFd lowest(::fcntl(any_.get(), F_DUPFD_CLOEXEC, 0));
-  if (!lowest)
-    return errno == EMFILE ? fail(ENFILE, "descriptors") : fail_errno("descriptors");  // Ours, not the user's.
+  if (!lowest) return fail(errno == EMFILE ? ENFILE : errno, "descriptors");  // Ours, not the user's.
   return quota_.take(user, lowest.get());
 }
 

@@ -112,8 +112,12 @@ RUN_ONE = [ROOT / "tests" / "run", "--only", "tests/scenario/test_lab_links.py"]
 @pytest.mark.timeout(300)
 def test_a_run_of_the_tests_leaves_nothing(tmp_path, no_trace):
     need_root()
-    done = subprocess.run(RUN_ONE, capture_output=True, text=True, timeout=280, check=False, cwd=tmp_path,
+    signals = tmp_path / "test_signals.py"
+    signals.write_text("import signal\n"
+                       "def test_sigint_is_not_ignored(): assert signal.getsignal(signal.SIGINT) != signal.SIG_IGN\n")
+    done = subprocess.run([*RUN_ONE, signals], capture_output=True, text=True, timeout=280, check=False, cwd=tmp_path,
                           env=no_trace, stdin=subprocess.DEVNULL)
+    signals.unlink()
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].endswith(" passed, 0 failed")
 
