@@ -54,7 +54,6 @@ class LinkPump {
   std::optional<LinkId> find(std::string_view name) const;
   const std::string& name_of(LinkId link) const { return ports_[link.value]->name; }
   const link::LinkDriver& driver_of(LinkId link) const { return *ports_[link.value]->driver; }
-  core::LinkFault fault_of(LinkId link) const { return ports_[link.value]->condition.fault; }
   std::uint64_t blocked_sends() const { return blocked_sends_; }
 
  private:

@@ -9,6 +9,7 @@
 
 #include "transport/core/acknowledger.hpp"
 #include "transport/core/congestion.hpp"
+#include "transport/core/datagram_size.hpp"
 #include "transport/core/link_monitor.hpp"
 #include "transport/core/sent_packets.hpp"
 
@@ -321,6 +322,70 @@ TEST_F(SentPacketsTest, RefusesAcknowledgementsOfTheFuture) {
   send(3);
   EXPECT_FALSE(ack(3, 4));
   EXPECT_EQ(sent_.outstanding(), 3u);
+}
+
+/// A round in which a large datagram was lost and a small one acknowledged.
+constexpr SizeNews black_round(std::uint64_t lost_number) {
+  return {.acked_bytes = 60, .lost_bytes = 1472, .lost_number = lost_number};
+}
+
+TEST(DatagramSizeTest, FallsAfterTwoRoundsInWhichOnlyLargeOnesVanish) {
+  DatagramSize size;
+  size.limit(1472, true);
+  size.on_news(black_round(5), 10, kStart);
+  size.on_news(black_round(9), 20, kStart);
+  EXPECT_EQ(size.bytes(), 1472u) << "the same round, told twice";
+  size.on_news(black_round(10), 20, kStart);
+  EXPECT_EQ(size.bytes(), DatagramSize::kBase);
+  EXPECT_EQ(size.trial_bytes(), 1472u) << "it may have been bad luck";
+  EXPECT_EQ(size.trial_at(), kStart);
+}
+
+TEST(DatagramSizeTest, OneLargeDatagramThatPassesSaysThatAllIsWell) {
+  DatagramSize size;
+  size.limit(1472, true);
+  for (std::uint64_t number = 1; number < 100; ++number) {
+    size.on_news(black_round(number), number + 1, kStart);
+    size.on_news({.acked_bytes = 1472}, number + 1, kStart);
+  }
+  EXPECT_EQ(size.bytes(), 1472u);
+}
+
+TEST(DatagramSizeTest, ASizeThatIsConfiguredStays) {
+  DatagramSize size;
+  size.limit(1472, false);
+  for (std::uint64_t number = 1; number < 10; ++number) size.on_news(black_round(number), number + 1, kStart);
+  size.on_refused(kStart);
+  EXPECT_EQ(size.bytes(), 1472u);
+  EXPECT_FALSE(size.trial_at().has_value());
+}
+
+TEST(DatagramSizeTest, NumbersBeginAnewWithASession) {
+  DatagramSize size;
+  size.limit(1472, true);
+  size.on_news(black_round(5000), 5001, kStart);
+  size.on_abandoned(kStart);
+  size.on_news(black_round(1), 3, kStart);
+  size.on_news(black_round(3), 5, kStart);
+  EXPECT_EQ(size.bytes(), DatagramSize::kBase);
+}
+
+TEST(DatagramSizeTest, TheSearchEndsBelowWhatDoesNotPassAndIsRepeatedLater) {
+  for (std::size_t passes = DatagramSize::kBase; passes < 9000; passes += 100) {
+    DatagramSize size;
+    size.limit(8972, true);
+    size.on_refused(kStart);
+    for (int trials = 0; size.trial_at() == kStart; ++trials) {
+      ASSERT_LT(trials, 100);
+      const std::size_t bytes = size.trial_bytes();
+      size.on_trial_sent();
+      size.on_news(bytes <= passes ? SizeNews{.acked_bytes = bytes} : SizeNews{.acked_bytes = 60, .lost_bytes = bytes},
+                   2, kStart);
+    }
+    EXPECT_LE(size.bytes(), passes);
+    EXPECT_GE(size.bytes() + DatagramSize::kStep, std::min<std::size_t>(passes, 8972));
+    EXPECT_EQ(size.trial_at().has_value(), size.bytes() < 8972);
+  }
 }
 
 TEST(AcknowledgerTest, WaitsForACarrierUnlessThereIsAReason) {
