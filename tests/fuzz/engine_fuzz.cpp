@@ -58,8 +58,10 @@ class EngineFuzz : test::HandWrittenPeer {
                                              .direction = direction(choices),
                                              .limit_bytes = choices.number<std::uint64_t>() >> choices.byte() % 64});
       case 5:
-        return give_frames(wire::CloseFrame{
-            .connection = choices.byte(), .direction = direction(choices), .messages = choices.byte()});
+        return give_frames(wire::CloseFrame{.connection = choices.byte(),
+                                            .direction = direction(choices),
+                                            .messages = choices.byte(),
+                                            .policy = static_cast<wire::PolicyKind>(choices.byte() % 4)});
       case 6:
         return choices.byte() == 0 ? give_frames(wire::GoodbyeFrame{}) : give_frames(wire::PingFrame{});
       case 7:

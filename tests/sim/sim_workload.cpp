@@ -144,26 +144,42 @@ Status SimWorkload::open(Client& client, PeerId peer) {
   client.incarnation = engine.incarnation_of(peer);
   client.run = next_run_++;
   client.sent = 0;
-  if (client.only_link) only_links_[client.run] = *client.only_link;
+  const Stream stream{client.node, client.peer, opened->value};
+  only_links_.erase(stream);
+  if (client.only_link)
+    only_links_[stream] = {*client.only_link, network_.incarnation(client.node), client.incarnation};
   return {};
 }
 
-void SimWorkload::on_carried(std::size_t, std::size_t, std::size_t link, ByteView datagram) {
+void SimWorkload::on_carried(std::size_t source, std::size_t target, std::size_t link, ByteView datagram) {
   if (only_links_.empty()) return;
   const Result<wire::PacketHeader> header = wire::decode_header(datagram);
   if (!header || header->type != wire::PacketType::kData) return;
+  const auto check = [&](std::uint32_t connection, bool is_by_opener) {
+    check_link({is_by_opener ? source : target, is_by_opener ? target : source, connection}, link);
+  };
   wire::FrameReader frames(datagram.subspan(wire::PacketHeader::kBytes, header->payload_bytes));
   for (wire::FrameView frame; frames.next(frame);) {
-    if (frame.type != wire::FrameType::kData) continue;
-    const Result<wire::DataFrame> data = wire::decode_data(frame.body);
-    Envelope envelope;
-    if (!data || data->offset != 0 || data->piece.size() < sizeof envelope) continue;
-    std::memcpy(&envelope, data->piece.data(), sizeof envelope);
-    const auto only = only_links_.find(envelope.run);
-    if (only == only_links_.end() || only->second == link) continue;
-    complain("(d) message " + std::to_string(envelope.number) + " of an exclusive connection is on link " +
-             std::to_string(link));
+    if (frame.type == wire::FrameType::kData) {
+      const wire::DataFrame data = *wire::decode_data(frame.body);
+      check(data.connection, data.direction == wire::Direction::kRequest);
+    } else if (frame.type == wire::FrameType::kClose) {
+      const wire::CloseFrame close = *wire::decode_close(frame.body);
+      check(close.connection, close.direction == wire::Direction::kRequest);
+    } else if (frame.type == wire::FrameType::kCredit) {
+      const wire::CreditFrame credit = *wire::decode_credit(frame.body);
+      check(credit.connection, credit.direction == wire::Direction::kReply);
+    }
   }
+}
+
+void SimWorkload::check_link(const Stream& stream, std::size_t link) {
+  const auto only = only_links_.find(stream);
+  if (only == only_links_.end() || only->second.link == link) return;
+  if (only->second.opener != network_.incarnation(stream.opener)) return;
+  if (only->second.other != network_.incarnation(stream.other)) return;
+  complain("(d) exclusive connection " + std::to_string(stream.connection) + " of node " +
+           std::to_string(stream.opener) + " uses link " + std::to_string(link));
 }
 
 void SimWorkload::on_connection_lost(std::size_t node, const core::ConnectionLost& lost) {

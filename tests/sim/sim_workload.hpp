@@ -7,7 +7,7 @@
 //   (a) a request runs at most once, and exactly once if its caller saw success
 //   (b) requests of one connection arrive in the order in which they were sent, without holes
 //   (c) every byte is what was sent
-//   (d) what an exclusive connection carries, in either direction, is on its link (seen where a message begins)
+//   (d) what an exclusive connection carries, in either direction, is on its link (data, credit and ends)
 //   (e) every call ends: soon if the peer is reachable by a permitted link, with an error in kErrorWithin if it is not
 //   (f) a request comes from a life of its sender that is up and not gone, so that what it opens is closed with that
 //   life (g) what an engine holds is bounded, and back to nothing when all is quiet
@@ -87,9 +87,21 @@ class SimWorkload final : public Application {
     Instant started;
     bool was_reachable = true;
   };
+  /// A connection, by who opened it, to whom, and its number.
+  struct Stream {
+    std::size_t opener = 0;
+    std::size_t other = 0;
+    std::uint32_t connection = 0;
+    auto operator<=>(const Stream&) const = default;
+  };
+  struct OnlyLink {
+    std::size_t link = 0;
+    Incarnation opener, other;  // the lives that it joins: numbers come again in others
+  };
   /// What a server has seen of one connection.
   using Served = std::map<std::uint64_t, std::uint32_t>;  // run → messages
 
+  void check_link(const Stream& stream, std::size_t link);
   void think(std::size_t client);
   void call(std::size_t client);
   void finish(std::uint64_t number, bool is_success);
@@ -110,9 +122,9 @@ class SimWorkload final : public Application {
   std::vector<Client> clients_;
   std::unordered_map<std::uint64_t, Call> calls_;  // outstanding, by number
   std::unordered_map<std::uint64_t, int> executions_;
-  std::vector<Served> served_;                                 // by node
-  std::vector<std::map<std::size_t, Incarnation>> lives_;      // by node and peer: up, and not gone since
-  std::unordered_map<std::uint64_t, std::size_t> only_links_;  // of exclusive connections, by run
+  std::vector<Served> served_;                             // by node
+  std::vector<std::map<std::size_t, Incarnation>> lives_;  // by node and peer: up, and not gone since
+  std::map<Stream, OnlyLink> only_links_;                  // of exclusive connections
   std::uint64_t next_number_ = 1;
   std::uint64_t next_run_ = 1;
   bool is_stopping_ = false;

@@ -108,9 +108,11 @@ class Session final : private FrameSink {
   // session_receive.cpp
   bool apply(const wire::FrameView& view, const Arrival& arrival, std::optional<Duration>& hold_back, Instant now);
   bool apply_data(const wire::DataFrame& frame, const Arrival& arrival, Instant now);
-  void follow_policy(Connection& connection, const wire::DataFrame& request, const Arrival& arrival);
+  /// `frame`: a request's DataFrame or CloseFrame.
+  template <class Frame>
+  void follow_policy(Connection& connection, const Frame& frame, const Arrival& arrival);
   bool apply_ack(const wire::AckFrame& frame, Instant now);
-  bool apply_close(const wire::CloseFrame& frame);
+  bool apply_close(const wire::CloseFrame& frame, const Arrival& arrival);
   void apply_credit(const wire::CreditFrame& frame);
   Connection* accept(std::uint32_t id, bool& is_violation);
   void deliver(Connection& connection);
@@ -133,6 +135,9 @@ class Session final : private FrameSink {
   void write_credit(Path& path, Connection* connection, MutableBytes packet, PacketContents& contents);
   void write_data(Path& path, const Load& load, MutableBytes packet, PacketContents& contents);
   void write_copies(Path& path, MutableBytes packet, PacketContents& contents);
+  /// Tells in a request how it is to be answered.
+  template <class Frame>
+  void put_policy(const Connection& connection, const Path& path, Frame& frame) const;
   FrameRecord put_data(const Path& path, const Connection& connection, const SendQueue::Piece& piece, std::size_t bytes,
                        MutableBytes packet, PacketContents& contents) const;
   std::uint8_t named_path(LinkId link, const Path& used) const;

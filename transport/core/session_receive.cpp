@@ -48,7 +48,7 @@ bool Session::apply(const wire::FrameView& view, const Arrival& arrival, std::op
       apply_credit(*wire::decode_credit(view.body));
       break;
     case wire::FrameType::kClose:
-      is_right = apply_close(*wire::decode_close(view.body));
+      is_right = apply_close(*wire::decode_close(view.body), arrival);
       break;
     case wire::FrameType::kPing:
       patience = Duration::zero();
@@ -84,21 +84,21 @@ bool Session::apply_data(const wire::DataFrame& frame, const Arrival& arrival, I
     case ReceiveQueue::Verdict::kNew:
       break;
   }
-  if (!connection->is_own && (frame.policy != PolicyKind::kLoadBalance || connection->policy != Policy{})) {
-    follow_policy(*connection, frame, arrival);
-  }
+  follow_policy(*connection, frame, arrival);
   active_until_ = now + kActiveAfter;
   deliver(*connection);
   return true;
 }
 
-void Session::follow_policy(Connection& connection, const wire::DataFrame& request, const Arrival& arrival) {
-  Policy policy{.kind = request.policy, .link = {}};
+template <class Frame>
+void Session::follow_policy(Connection& connection, const Frame& frame, const Arrival& arrival) {
+  if (connection.is_own || (frame.policy == PolicyKind::kLoadBalance && connection.policy == Policy{})) return;
+  Policy policy{.kind = frame.policy, .link = {}};
   if (policy.has_link()) {
-    const bool is_here = request.policy_path == arrival.their_path;
+    const bool is_here = frame.policy_path == arrival.their_path;
     if (is_here) policy.link = arrival.path.link;
-    else if (acknowledgers_[request.policy_path].has_heard())
-      policy.link = paths_[acknowledgers_[request.policy_path].arrival_path()]->link;
+    else if (acknowledgers_[frame.policy_path].has_heard())
+      policy.link = paths_[acknowledgers_[frame.policy_path].arrival_path()]->link;
     else policy = {};  // Nothing has ever come from there: we do not know which of our links it means.
   }
   if (policy == connection.policy) return;
@@ -152,13 +152,14 @@ void Session::finish_theirs(Connection& connection) {
   notice(connection);
 }
 
-bool Session::apply_close(const wire::CloseFrame& frame) {
+bool Session::apply_close(const wire::CloseFrame& frame, const Arrival& arrival) {
   bool is_violation = false;
   Connection* connection = frame.direction == wire::Direction::kRequest ? accept(frame.connection, is_violation)
                                                                         : connections_.find(frame.connection, true);
   if (connection == nullptr) return !is_violation;
   if (connection->peer_end) return *connection->peer_end == frame.messages;
   connection->peer_end = frame.messages;
+  follow_policy(*connection, frame, arrival);
   deliver(*connection);
   return true;
 }

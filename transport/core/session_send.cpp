@@ -252,7 +252,8 @@ bool Session::write_notice(Path& path, Lane lane, const Notice& notice, MutableB
   }
   if (connection->is_close_due) {
     connection->is_close_due = false;
-    const wire::CloseFrame frame{connection->id.value, connection->sending(), connection->send.next_message()};
+    wire::CloseFrame frame{connection->id.value, connection->sending(), connection->send.next_message()};
+    put_policy(*connection, path, frame);
     contents.bytes += wire::put_frame(frame, packet.subspan(contents.bytes));
     contents.must_be_acked = true;
     path.sent.add_frame({wire::FrameType::kClose, connection->is_own, connection->id.value, 0, 0, 0});
@@ -299,6 +300,13 @@ void Session::write_copies(Path& path, MutableBytes packet, PacketContents& cont
   }
 }
 
+template <class Frame>
+void Session::put_policy(const Connection& connection, const Path& path, Frame& frame) const {
+  if (!connection.is_own) return;
+  frame.policy = connection.policy.kind;
+  if (connection.policy.has_link()) frame.policy_path = named_path(connection.policy.link, path);
+}
+
 FrameRecord Session::put_data(const Path& path, const Connection& connection, const SendQueue::Piece& piece,
                               std::size_t bytes, MutableBytes packet, PacketContents& contents) const {
   wire::DataFrame frame;
@@ -308,10 +316,7 @@ FrameRecord Session::put_data(const Path& path, const Connection& connection, co
   frame.total = piece.total;
   frame.direction = connection.sending();
   frame.priority = piece.priority;
-  if (connection.is_own) {
-    frame.policy = connection.policy.kind;
-    if (connection.policy.has_link()) frame.policy_path = named_path(connection.policy.link, path);
-  }
+  put_policy(connection, path, frame);
   frame.piece = piece.bytes.first(bytes);
   contents.bytes += wire::put_frame(frame, packet.subspan(contents.bytes));
   contents.must_be_acked = true;

@@ -38,6 +38,10 @@ bool is_known(std::uint8_t type) {
   return type >= static_cast<std::uint8_t>(FrameType::kData) && type <= static_cast<std::uint8_t>(FrameType::kGoodbye);
 }
 
+bool is_policy(std::uint8_t kind, std::uint8_t path) {
+  return kind <= static_cast<std::uint8_t>(PolicyKind::kRedundant) && path < kPathsMax;
+}
+
 }  // namespace
 
 void encode_header(const PacketHeader& header, MutableBytes output) {
@@ -109,7 +113,10 @@ std::size_t put_frame(const CreditFrame& frame, MutableBytes output) {
 std::size_t put_frame(const CloseFrame& frame, MutableBytes output) {
   put_head(output, FrameType::kClose, CloseFrame::kFrameBytes - kFrameHeadBytes);
   store(output, 4, frame.connection);
-  store(output, 8, static_cast<std::uint32_t>(frame.direction));
+  store(output, 8, static_cast<std::uint8_t>(frame.direction));
+  store(output, 9, static_cast<std::uint8_t>(frame.policy));
+  store(output, 10, frame.policy_path);
+  store(output, 11, std::uint8_t{0});
   store(output, 12, frame.messages);
   return CloseFrame::kFrameBytes;
 }
@@ -176,8 +183,7 @@ Result<DataFrame> decode_data(ByteView body) {
   frame.policy_path = load<std::uint8_t>(body, 19);
   frame.piece = body.subspan(kHead);
   if (frame.connection == 0 || !is_direction(direction)) return fail(EBADMSG, "decode_data: which stream");
-  const bool is_policy = policy <= static_cast<std::uint8_t>(PolicyKind::kRedundant) && frame.policy_path < kPathsMax;
-  if (!is_policy) return fail(EBADMSG, "decode_data: policy");
+  if (!is_policy(policy, frame.policy_path)) return fail(EBADMSG, "decode_data: policy");
   if (frame.total > kMessageBytesMax) return fail(EBADMSG, "decode_data: message too long");
   if (frame.offset > frame.total || frame.piece.size() > frame.total - frame.offset) {
     return fail(EBADMSG, "decode_data: piece outside its message");
@@ -228,10 +234,16 @@ Result<CloseFrame> decode_close(ByteView body) {
   if (body.size() != CloseFrame::kFrameBytes - kFrameHeadBytes) return fail(EBADMSG, "decode_close: wrong length");
   CloseFrame frame;
   frame.connection = load<std::uint32_t>(body, 0);
-  const auto direction = load<std::uint32_t>(body, 4);
+  const auto direction = load<std::uint8_t>(body, 4);
+  const auto policy = load<std::uint8_t>(body, 5);
+  frame.policy_path = load<std::uint8_t>(body, 6);
   frame.messages = load<std::uint32_t>(body, 8);
   if (frame.connection == 0 || (direction != 1 && direction != 2)) return fail(EBADMSG, "decode_close: which stream");
+  if (!is_policy(policy, frame.policy_path) || load<std::uint8_t>(body, 7) != 0) {
+    return fail(EBADMSG, "decode_close: policy");
+  }
   frame.direction = static_cast<Direction>(direction);
+  frame.policy = static_cast<PolicyKind>(policy);
   return frame;
 }
 

@@ -173,6 +173,9 @@ struct CloseFrame {
   std::uint32_t connection = 0;
   Direction direction = Direction::kRequest;  // of the stream that ends
   std::uint32_t messages = 0;
+  /// As in DataFrame: there may have been no request.
+  PolicyKind policy = PolicyKind::kLoadBalance;
+  std::uint8_t policy_path = 0;
 };
 
 struct PingFrame {

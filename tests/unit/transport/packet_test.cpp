@@ -126,6 +126,11 @@ TEST(PacketTest, GoldenFrames) {
             "05000000"
             "02000000"
             "03000000");
+  EXPECT_EQ(hex(bytes_of(CloseFrame{5, Direction::kRequest, 3, PolicyKind::kExclusive, 1})),
+            "04000c00"
+            "05000000"
+            "01020100"
+            "03000000");
   EXPECT_EQ(hex(bytes_of(PingFrame{})), "05000000");
   EXPECT_EQ(hex(bytes_of(GoodbyeFrame{})), "0600040000000000");
 }
