@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -103,6 +104,23 @@ TEST_F(EnteredDirectoriesTest, ForAMomentTheSameDirectoryIsAtHand) {
 TEST_F(EnteredDirectoriesTest, WhatCannotBeWatchedIsNotKept) {
   EXPECT_FALSE(is_kept(keep(kFirst, -1)));
   EXPECT_EQ(entered_.not_kept(), 1U);
+}
+
+TEST_F(EnteredDirectoriesTest, WithoutInotifyNothingIsKeptForEver) {
+  UniqueFd shadow = make_shadow();
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+  const UniqueFd other_end(ends[1]);
+  rlimit saved;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &saved), 0);
+  const rlimit none = {.rlim_cur = 3, .rlim_max = saved.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  EnteredDirectories blind(first_look_);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &saved), 0);
+  blind.keep({kFirst, Incarnation{5}, 1000, {0, 1, 1}, "/net/b/d"}, UniqueFd(ends[0]), shadow.get(), at_);
+  EXPECT_EQ(blind.size(), 0U);
+  EXPECT_EQ(blind.not_kept(), 1U);
+  EXPECT_FALSE(is_kept(other_end)) << "the handle is closed";
 }
 
 }  // namespace
