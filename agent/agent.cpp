@@ -65,7 +65,8 @@ Agent::Agent(const Config& config, Belongings belongings, Reread reread)
       keeper_(handles_, calls_, net_root_, barriers_, [this] { router_.on_barrier_lowered(); }),
       locks_(first_look_, calls_, barriers_, [this] { router_.on_barrier_lowered(); }),
       kernel_files_(engine_, calls_, handles_, peers_, config.engine.call_grace),
-      own_answers_(peers_, engine_, pump_, handles_, shadows_, entered_, kernel_files_,
+      events_(peers_, pump_),
+      own_answers_(peers_, engine_, pump_, handles_, shadows_, entered_, kernel_files_, events_,
                    [this] { return statistics(); }),
       router_({.engine = engine_,
                .nodes = peers_,
@@ -221,7 +222,10 @@ void Agent::on_event(core::Event& event, Instant at) {
   if (auto* message = std::get_if<core::MessageArrived>(&event)) {
     if (message->is_own) calls_.on_reply_message(std::move(*message), at);
     else owner_.on_request(std::move(*message), at);
-  } else if (const auto* up = std::get_if<core::PeerUp>(&event)) {
+    return;
+  }
+  events_.note(event);
+  if (const auto* up = std::get_if<core::PeerUp>(&event)) {
     peers_.on_up(*up);
     spdlog::info("peer up node={} incarnation={}", peers_.name_of(NodeRef::peer(up->peer)), up->incarnation.value);
     calls_.on_peer_up(*up, at);
@@ -231,12 +235,23 @@ void Agent::on_event(core::Event& event, Instant at) {
     spdlog::info("peer down node={} reason=\"{}\"", peers_.name_of(NodeRef::peer(down->peer)),
                  core::text_of(down->reason));
     calls_.on_peer_down(*down);
+  } else if (const auto* changed = std::get_if<core::PathChanged>(&event)) {
+    log_path(*changed);
   } else if (const auto* lost = std::get_if<core::ConnectionLost>(&event)) {
     calls_.on_connection_lost(*lost, at);
   } else if (const auto* gone = std::get_if<core::PeerGone>(&event)) {
     calls_.on_peer_gone(*gone);
     owner_.on_peer_gone(*gone);
   }
+}
+
+/// What others see happen is worth a line; a suspicion comes and goes.
+void Agent::log_path(const core::PathChanged& changed) const {
+  const bool is_suspicion = changed.is == core::LinkState::kSuspect || changed.was == core::LinkState::kSuspect;
+  const bool is_loss = changed.is == core::LinkState::kDown;
+  spdlog::log(is_suspicion && !is_loss ? spdlog::level::debug : spdlog::level::info,
+              "link {} node={} link={} reason=\"{}\"", core::text_of(changed.is),
+              peers_.name_of(NodeRef::peer(changed.peer)), pump_.name_of(changed.link), core::text_of(changed.reason));
 }
 
 std::string Agent::statistics() const {

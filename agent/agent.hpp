@@ -19,6 +19,7 @@
 #include "agent/completion_queue.hpp"
 #include "agent/config.hpp"
 #include "agent/entered_directories.hpp"
+#include "agent/event_log.hpp"
 #include "agent/first_look.hpp"
 #include "agent/handle_keeper.hpp"
 #include "agent/kernel_files.hpp"
@@ -69,6 +70,7 @@ class Agent {
   bool run_completions();
   bool run_events(Instant at);
   void on_event(core::Event& event, Instant at);
+  void log_path(const core::PathChanged& changed) const;
   void shut_down();
   std::string statistics() const;
 
@@ -96,6 +98,7 @@ class Agent {
   HandleKeeper keeper_;
   LockWatch locks_;
   KernelFiles kernel_files_;
+  EventLog events_;
   OwnAnswers own_answers_;
   Router router_;
   LocalServer server_;

@@ -55,6 +55,8 @@ class LinkPump {
   const std::string& name_of(LinkId link) const { return ports_[link.value]->name; }
   const link::LinkDriver& driver_of(LinkId link) const { return *ports_[link.value]->driver; }
   std::uint64_t blocked_sends() const { return blocked_sends_; }
+  /// What waits because the link's socket is full.
+  std::size_t backlog_bytes(LinkId link) const { return ports_[link.value]->backlog_bytes; }
 
  private:
   struct Blocked {

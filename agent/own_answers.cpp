@@ -4,38 +4,28 @@
 #include <chrono>
 #include <deque>
 
+#include "agent/listing.hpp"
 #include "transport/base/net_path.hpp"
 #include "transport/wire/agent_ops.hpp"
 
 namespace qnet::agent {
 namespace {
 
-/// One NodeEntry or LinkEntry: fixed fields, and texts of at most a quarter of it.
-constexpr std::size_t kEntryBytesMax = 512;
-constexpr std::size_t kEntryTextBytesMax = kEntryBytesMax / 4;
-
-/// The entries of a listing, one behind the other.
-template <class Entry>
-NodeReply listing(const std::vector<Entry>& entries) {
-  NodeReply reply{.body = Buffer(entries.size() * kEntryBytesMax)};
-  std::size_t filled = 0;
-  for (const Entry& entry : entries) {
-    const Result<ByteView> encoded = wire::encode(entry, reply.body.bytes().subspan(filled));
-    QNET_CHECK(encoded.has_value());
-    filled += encoded->size();
-  }
-  reply.body.truncate(filled);
-  return reply;
+template <class Unit>
+std::uint32_t count_of(Duration time) {
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<Unit>(time).count());
 }
 
-std::uint32_t microseconds(Duration time) {
-  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
+/// CLOCK_REALTIME of a moment of our own clock.
+std::int64_t real_time_us(Instant moment, Instant at) {
+  const auto then = std::chrono::system_clock::now().time_since_epoch() - (at - moment);
+  return std::chrono::duration_cast<std::chrono::microseconds>(then).count();
 }
 
 }  // namespace
 
 OwnAnswers::OwnAnswers(const PeerTable& nodes, const core::Engine& engine, const LinkPump& pump, LocalHandles& handles,
-                       ShadowService& shadows, EnteredDirectories& entered, KernelFiles& kernel_files,
+                       ShadowService& shadows, EnteredDirectories& entered, KernelFiles& kernel_files, EventLog& events,
                        std::function<std::string()> statistics)
     : nodes_(nodes),
       engine_(engine),
@@ -44,6 +34,7 @@ OwnAnswers::OwnAnswers(const PeerTable& nodes, const core::Engine& engine, const
       shadows_(shadows),
       entered_(entered),
       kernel_files_(kernel_files),
+      events_(events),
       statistics_(std::move(statistics)) {}
 
 void OwnAnswers::answer(LocalSession& session, LocalRequest request) {
@@ -58,6 +49,8 @@ void OwnAnswers::answer(LocalSession& session, LocalRequest request) {
       return list_nodes(session);
     case wire::Opcode::kListLinks:
       return list_links(session);
+    case wire::Opcode::kNextEvents:
+      return next_events(session, request);
     case wire::Opcode::kGetStatistics:
       return session.reply({.body = Buffer(as_bytes(statistics_()))});
     default:
@@ -122,8 +115,19 @@ void OwnAnswers::on_completion(CompletionQueue::Completion completion) {
   entering->session->reply(failed(completion.reply.error), std::move(completion.descriptor));
 }
 
+void OwnAnswers::next_events(LocalSession& session, const LocalRequest& request) {
+  const auto next = wire::decode<wire::NextEventsRequest>(request.body.view());
+  if (!next) return session.reply(failed(EPROTO));
+  events_.give(session, next->after);
+}
+
+void OwnAnswers::on_cancel(LocalSession& session) {
+  if (events_.forget(session)) session.reply(failed(EINTR));
+}
+
 void OwnAnswers::on_closed(const LocalSession& session) {
   kernel_files_.on_closed(session);
+  events_.forget(session);
   if (entering_.size() == 0) return;
   const auto is_his = [&](const Entering& entering) { return entering.session == &session; };
   for (const std::uint64_t number : entering_.numbers_if(is_his)) entering_.find(number)->session = nullptr;
@@ -148,23 +152,32 @@ void OwnAnswers::list_nodes(LocalSession& session) {
 void OwnAnswers::list_links(LocalSession& session) {
   std::vector<wire::LinkEntry> entries;
   std::deque<std::string> addresses;
+  const Instant at = now();
   for (const NodeInfo* node : nodes_.all()) {
     const std::optional<NodeRef> peer = nodes_.find(node->name);
     if (!peer->is_peer()) continue;
     for (const core::PathView& path : engine_.paths_of(peer->peer_id())) {
       addresses.push_back(pump_.driver_of(path.link).format_address(path.address));
-      entries.push_back({.is_up = path.is_up,
+      entries.push_back({.since_us = path.since ? real_time_us(*path.since, at) : node->since_s * 1'000'000,
+                         .hold_ms = count_of<std::chrono::milliseconds>(path.hold),
                          .has_round_trip = path.has_round_trip,
-                         .round_trip_us = microseconds(path.round_trip),
-                         .variation_us = microseconds(path.variation),
+                         .round_trip_us = count_of<std::chrono::microseconds>(path.round_trip),
+                         .variation_us = count_of<std::chrono::microseconds>(path.variation),
                          .bytes_sent = path.bytes_sent,
                          .bytes_received = path.bytes_received,
                          .packets_sent = path.packets_sent,
                          .frames_lost = path.frames_lost,
                          .bytes_per_second = path.bytes_per_second,
+                         .in_flight_bytes = path.in_flight_bytes,
+                         .in_flight_bytes_max = path.in_flight_bytes_max,
+                         .backlog_bytes = pump_.backlog_bytes(path.link),
+                         .unsent_bytes = path.unsent_bytes,
+                         .downs = path.downs,
                          .peer = node->name,
                          .link = pump_.name_of(path.link),
-                         .address = std::string_view(addresses.back()).substr(0, kEntryTextBytesMax)});
+                         .address = std::string_view(addresses.back()).substr(0, kEntryTextBytesMax),
+                         .state = core::text_of(path.state),
+                         .reason = core::text_of(path.reason)});
     }
   }
   session.reply(listing(entries));

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "agent/entered_directories.hpp"
+#include "agent/event_log.hpp"
 #include "agent/kernel_files.hpp"
 #include "agent/link_pump.hpp"
 #include "agent/local_session.hpp"
@@ -26,12 +27,14 @@ class OwnAnswers {
 
   /// `statistics` gives the JSON text of `qnet stats`.
   OwnAnswers(const PeerTable& nodes, const core::Engine& engine, const LinkPump& pump, LocalHandles& handles,
-             ShadowService& shadows, EnteredDirectories& entered, KernelFiles& kernel_files,
+             ShadowService& shadows, EnteredDirectories& entered, KernelFiles& kernel_files, EventLog& events,
              std::function<std::string()> statistics);
 
   /// The request's opcode is one that where_executed() calls kAgent.
   void answer(LocalSession& session, LocalRequest request);
   void on_completion(CompletionQueue::Completion completion);
+  /// Its request is to be given up: answers EINTR if it only waits for events.
+  void on_cancel(LocalSession& session);
   /// The session wants no answer any more.
   void on_closed(const LocalSession& session);
 
@@ -43,6 +46,7 @@ class OwnAnswers {
   void enter_directory(LocalSession& session, LocalRequest request);
   void list_nodes(LocalSession& session);
   void list_links(LocalSession& session);
+  void next_events(LocalSession& session, const LocalRequest& request);
 
   const PeerTable& nodes_;
   const core::Engine& engine_;
@@ -51,6 +55,7 @@ class OwnAnswers {
   ShadowService& shadows_;
   EnteredDirectories& entered_;
   KernelFiles& kernel_files_;
+  EventLog& events_;
   const std::function<std::string()> statistics_;
   struct Entering {
     LocalSession* session = nullptr;  // null: closed meanwhile

@@ -195,7 +195,8 @@ void Router::on_cancel(LocalSession& session, std::uint64_t request) {
   ++statistics_.cancelled;
   if (!session.in_flight.call.is_none()) return parts_.calls.cancel(session.in_flight.call, now());
   const auto was_held = std::erase_if(held_, [&](const Held& held) { return held.session == &session; });
-  if (was_held > 0) session.reply(failed(EINTR));
+  if (was_held > 0) return session.reply(failed(EINTR));
+  parts_.own_answers.on_cancel(session);
 }
 
 void Router::on_closed(LocalSession& session) {

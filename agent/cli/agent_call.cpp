@@ -14,13 +14,13 @@ constexpr std::size_t kAnswerBytesMax = 1 << 20;
 
 }  // namespace
 
-Result<ByteView> ask(wire::Opcode opcode, std::string& room) {
+Result<ByteView> ask(wire::Opcode opcode, std::string& room, ByteView body) {
   room.resize(kAnswerBytesMax);
   const iovec piece{room.data(), room.size()};
   client::CallOptions options;
   options.data_in = {&piece, 1};
   client::Exchange exchange;
-  const Result<ByteView> answer = client::call_raw(opcode, {}, {}, exchange, options);
+  const Result<ByteView> answer = client::call_raw(opcode, {}, body, exchange, options);
   if (!answer) return fail(answer.error());
   return as_bytes(room.data(), options.received_bytes);
 }

@@ -26,6 +26,9 @@ std::vector<std::string> take_command(std::vector<std::string>& words);
 int run_command(const std::vector<std::string>& command);
 int nodes_command(bool as_json);
 int links_command(bool as_json);
+/// Prints what happens to links and peers, a line each, until it is ended or the agent is. `with_past`: begins with
+/// what the agent remembers.
+int events_command(bool with_past, bool as_json);
 int stats_command(bool as_json);
 /// `count` requests to the node and back, one after the other, ended by the first that fails.
 int ping_command(const std::string& node, unsigned count, bool as_json);
@@ -37,8 +40,8 @@ int complain_about_agent(int error);
 /// Says that what it answered cannot be read.
 int complain_about_answer();
 
-/// A request without a body to the local agent; the answer lies in `room`.
-Result<ByteView> ask(wire::Opcode opcode, std::string& room);
+/// A request to the local agent, with an encoded body or none; the answer lies in `room`.
+Result<ByteView> ask(wire::Opcode opcode, std::string& room, ByteView body = {});
 
 /// What a listing holds; nothing if it makes no sense. The texts lie in `bytes`.
 template <class Entry>
@@ -66,5 +69,7 @@ int show_listing(wire::Opcode opcode, bool as_json, void (*print_table)(const st
 
 /// "2026-03-01 12:00:00" in local time.
 std::string time_text(std::int64_t seconds);
+/// "42s", "17m", "3h", "12d": how long ago that was.
+std::string age_text(std::int64_t since_s);
 
 }  // namespace qnet::cli

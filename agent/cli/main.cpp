@@ -25,6 +25,10 @@ int main(int count, char** arguments) {
   nodes->add_flag("--json", as_json, "as JSON");
   auto* links = app.add_subcommand("links", "list the ways to the other nodes and how they are");
   links->add_flag("--json", as_json, "as JSON");
+  auto* events = app.add_subcommand("events", "follow what happens to the links and to the other nodes");
+  bool with_past = false;
+  events->add_flag("--past", with_past, "begin with what the agent remembers");
+  events->add_flag("--json", as_json, "a JSON object a line");
   auto* ping = app.add_subcommand("ping", "measure the way to a node and back, through both agents");
   std::string node;
   unsigned pings = 4;
@@ -54,6 +58,7 @@ int main(int count, char** arguments) {
   if (*run) return qnet::cli::run_command(command);
   if (*nodes) return qnet::cli::nodes_command(as_json);
   if (*links) return qnet::cli::links_command(as_json);
+  if (*events) return qnet::cli::events_command(with_past, as_json);
   if (*ping) return qnet::cli::ping_command(node, pings, as_json);
   return qnet::cli::stats_command(as_json);
 }

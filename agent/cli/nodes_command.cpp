@@ -21,15 +21,6 @@ const char* text_of(std::uint8_t state) {
   return "unknown";
 }
 
-/// "42s", "17m", "3h", "12d".
-std::string age_text(std::int64_t since_s) {
-  const std::int64_t age_s = std::max<std::int64_t>(std::time(nullptr) - since_s, 0);
-  if (age_s < 120) return std::to_string(age_s) + "s";
-  if (age_s < 2 * 3600) return std::to_string(age_s / 60) + "m";
-  if (age_s < 2 * 86400) return std::to_string(age_s / 3600) + "h";
-  return std::to_string(age_s / 86400) + "d";
-}
-
 void print_table(const std::vector<wire::NodeEntry>& nodes) {
   std::size_t width = 4;
   for (const wire::NodeEntry& node : nodes) width = std::max(width, node.name.size());
@@ -54,14 +45,6 @@ void print_json(const std::vector<wire::NodeEntry>& nodes) {
 }
 
 }  // namespace
-
-std::string time_text(std::int64_t seconds) {
-  const std::time_t moment = seconds;
-  std::tm parts{};
-  char text[32] = "-";
-  if (localtime_r(&moment, &parts) != nullptr) std::strftime(text, sizeof text, "%F %T", &parts);
-  return text;
-}
 
 int nodes_command(bool as_json) {
   return show_listing<wire::NodeEntry>(wire::Opcode::kListNodes, as_json, print_table, print_json);

@@ -72,6 +72,7 @@ constexpr auto kChecks = std::to_array<Check>({
     check_entries<DirectoryEntry>,
     check_entries<NodeEntry>,
     check_entries<LinkEntry>,
+    check_entries<EventEntry>,
 #define QNET_OPERATION(number, Name, where) check_decoder<Name##Request>, check_decoder<Name##Reply>,
 #include "transport/wire/operations.def"
 #undef QNET_OPERATION

@@ -171,7 +171,7 @@ Result<PeerId> Engine::add_peer(std::string_view name, Instant) {
 
 void Engine::remove_peer(PeerId peer, Instant now) {
   implementation_->now_ = now;
-  if (auto* entry = implementation_->find(peer)) entry->peer->remove();
+  if (auto* entry = implementation_->find(peer)) entry->peer->remove(now);
 }
 
 void Engine::add_path(PeerId peer, LinkId link, const Address& address, Instant now) {
@@ -360,9 +360,15 @@ std::vector<PathView> Engine::paths_of(PeerId peer) const {
   const auto* entry = std::as_const(*implementation_).find(peer);
   if (entry == nullptr) return views;
   for (const auto& path : entry->peer->paths()) {
+    const bool is_held = path->monitor.has_failed() && !path->monitor.is_usable();
     views.push_back({.link = path->link,
                      .address = path->address,
+                     .state = path->monitor.state(),
                      .is_up = path->monitor.is_usable(),
+                     .reason = path->monitor.reason(),
+                     .since = path->monitor.since(),
+                     .hold = is_held ? path->monitor.hold() : Duration::zero(),
+                     .downs = path->monitor.downs(),
                      .has_round_trip = path->rtt.has_sample(),
                      .round_trip = path->rtt.smoothed(),
                      .variation = path->rtt.variation(),
@@ -370,7 +376,10 @@ std::vector<PathView> Engine::paths_of(PeerId peer) const {
                      .bytes_received = path->bytes_received,
                      .packets_sent = path->sent.next_number() - 1,
                      .frames_lost = path->sent.frames_lost(),
-                     .bytes_per_second = static_cast<std::uint64_t>(path->congestion.rate())});
+                     .bytes_per_second = static_cast<std::uint64_t>(path->congestion.rate()),
+                     .in_flight_bytes = path->congestion.in_flight_bytes(),
+                     .in_flight_bytes_max = path->congestion.cap_bytes(),
+                     .unsent_bytes = entry->peer->unsent_bytes()});
   }
   return views;
 }

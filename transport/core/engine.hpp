@@ -30,6 +30,7 @@
 #include "transport/base/result.hpp"
 #include "transport/core/address.hpp"
 #include "transport/core/link_properties.hpp"
+#include "transport/core/path_state.hpp"
 #include "transport/wire/packet.hpp"
 
 namespace qnet::core {
@@ -90,6 +91,7 @@ struct PeerDown {
 struct PeerGone {
   PeerId peer;
   Incarnation incarnation;
+  DownReason reason;  // kSilent, kRefused: session_hold has passed without a sign of it
 };
 /// One whole message, in order within its connection, delivered once.
 struct MessageArrived {
@@ -112,7 +114,16 @@ struct ConnectionClosed {
   PeerId peer;
   ConnectionId connection;
 };
-using Event = std::variant<PeerUp, PeerDown, PeerGone, MessageArrived, ConnectionLost, ConnectionClosed>;
+/// A path to the peer works better or worse than before. For whoever watches; nothing has to follow from it.
+struct PathChanged {
+  PeerId peer;
+  LinkId link;
+  Address address;
+  LinkState was;
+  LinkState is;
+  PathReason reason;  // kNone when it is up
+};
+using Event = std::variant<PeerUp, PeerDown, PeerGone, MessageArrived, ConnectionLost, ConnectionClosed, PathChanged>;
 
 /// One or several datagrams to one address: `segment_bytes` each, the last one may be shorter.
 struct Transmit {
@@ -125,12 +136,20 @@ struct Transmit {
 struct PathView {
   LinkId link;
   Address address;
-  bool is_up = false;
-  bool has_round_trip = false;  // measured at least once
+  LinkState state = LinkState::kDown;
+  bool is_up = false;  // in use: up, or under suspicion
+  PathReason reason = PathReason::kNone;
+  std::optional<Instant> since;  // when it came into that state; nothing: never in another
+  Duration hold{};               // how long it must answer before it is used again; 0 while it is in use
+  std::uint64_t downs = 0;       // how often it went down, ever
+  bool has_round_trip = false;   // measured at least once
   Duration round_trip{}, variation{};
   std::uint64_t bytes_sent = 0, bytes_received = 0;  // in sessions, since the path is known
   std::uint64_t packets_sent = 0, frames_lost = 0;   // in the present session
   std::uint64_t bytes_per_second = 0;                // what it has delivered lately; 0: unknown
+  std::uint64_t in_flight_bytes = 0;                 // sent and not acknowledged
+  std::uint64_t in_flight_bytes_max = 0;             // what it is allowed of that
+  std::uint64_t unsent_bytes = 0;                    // waits for a path to this peer; the same for all of its paths
 };
 
 /// Counters of the engine; only ever grow. Shown by `qnet stats`.

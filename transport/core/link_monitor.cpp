@@ -5,6 +5,24 @@
 
 namespace qnet::core {
 
+void LinkMonitor::enter(LinkState state, PathReason reason, Instant now) {
+  if (state == state_) return;
+  if (state == LinkState::kDown && is_usable()) ++downs_;
+  state_ = state;
+  reason_ = reason;
+  since_ = now;
+}
+
+void LinkMonitor::begin(Instant now) {
+  LinkMonitor fresh(times_);
+  fresh.state_ = state_;
+  fresh.reason_ = reason_;
+  fresh.since_ = since_;
+  fresh.downs_ = downs_;
+  *this = fresh;
+  enter(LinkState::kDown, PathReason::kPeerGone, now);
+}
+
 void LinkMonitor::on_sent(Instant now, bool is_probe, std::uint64_t random) {
   if (!is_usable()) return;
   if (!silent_since_) silent_since_ = now;
@@ -21,7 +39,7 @@ void LinkMonitor::on_confirmed(Instant now, bool is_only, Duration round_trip) {
     return;
   }
   if (!is_usable()) up_since_ = now;
-  state_ = LinkState::kUp;
+  enter(LinkState::kUp, PathReason::kNone, now);
   confirmed_at_ = now;
   silent_since_.reset();
   error_at_.reset();
@@ -31,7 +49,7 @@ void LinkMonitor::on_confirmed(Instant now, bool is_only, Duration round_trip) {
 bool LinkMonitor::may_return(Instant now, bool is_only, Duration round_trip) {
   const bool is_late = now - confirmed_at_ > kAnswersToReturn * (probing_interval() + round_trip);
   if (state_ == LinkState::kDown || is_late) {
-    state_ = LinkState::kProbing;
+    enter(LinkState::kProbing, reason_, now);
     answers_ = 0;
     first_answer_at_ = now;
   }
@@ -49,13 +67,13 @@ Duration LinkMonitor::probing_interval() const {
   return std::clamp(hold() / 10, kProbingLeast, kProbingMost);
 }
 
-void LinkMonitor::on_timeout() {
-  if (state_ == LinkState::kUp) state_ = LinkState::kSuspect;
+void LinkMonitor::on_timeout(Instant now) {
+  if (state_ == LinkState::kUp) enter(LinkState::kSuspect, PathReason::kLate, now);
 }
 
 bool LinkMonitor::on_send_error(Instant now, bool is_refused) {
   if (!is_usable()) return false;
-  state_ = LinkState::kSuspect;
+  enter(LinkState::kSuspect, is_refused ? PathReason::kRefused : PathReason::kUnreachable, now);
   is_error_refusal_ = is_refused;
   if (error_at_) return false;
   error_at_ = now;
@@ -64,12 +82,12 @@ bool LinkMonitor::on_send_error(Instant now, bool is_refused) {
 }
 
 void LinkMonitor::go_down(Instant now) {
-  was_refused_ = error_at_.has_value() && is_error_refusal_;
   const auto decayed = static_cast<unsigned>(std::min<std::int64_t>((now - failed_at_) / kHoldDecay, failures_));
   failures_ = failures_ - decayed + 1;
   failed_at_ = now;
   has_failed_ = true;
-  state_ = LinkState::kDown;
+  const PathReason error = is_error_refusal_ ? PathReason::kRefused : PathReason::kUnreachable;
+  enter(LinkState::kDown, error_at_ ? error : PathReason::kSilent, now);
   silent_since_.reset();
   error_at_.reset();
   probes_unanswered_ = 0;

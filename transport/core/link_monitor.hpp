@@ -23,10 +23,9 @@
 #include <optional>
 
 #include "transport/base/clock.hpp"
+#include "transport/core/path_state.hpp"
 
 namespace qnet::core {
-
-enum class LinkState : std::uint8_t { kDown, kProbing, kUp, kSuspect };
 
 struct MonitorTimes {
   Duration probe_interval_active;
@@ -55,9 +54,13 @@ class LinkMonitor {
   explicit LinkMonitor(MonitorTimes times) : times_(times) {}
 
   LinkState state() const { return state_; }
+  /// Why it is in that state; while it proves itself, why it was down.
+  PathReason reason() const { return reason_; }
+  /// Since when it is in that state; nothing if it has never been in another.
+  std::optional<Instant> since() const { return since_; }
+  /// How often it went down, ever.
+  std::uint64_t downs() const { return downs_; }
   bool is_usable() const { return state_ == LinkState::kUp || state_ == LinkState::kSuspect; }
-  /// The last time it went down, it was because the peer's host refused.
-  bool was_refused() const { return was_refused_; }
   /// It has gone down in this session, and not together with every other path of the peer.
   bool has_failed() const { return has_failed_; }
   /// Up, and trustworthy enough to be returned to.
@@ -66,6 +69,8 @@ class LinkMonitor {
   }
   /// How often a path that is down and answers is asked.
   Duration probing_interval() const;
+  /// For how long a path that has failed must answer before it is used again.
+  Duration hold() const;
 
   /// A packet that must be acknowledged has left. `random` spreads the probes of many nodes.
   void on_sent(Instant now, bool is_probe, std::uint64_t random);
@@ -75,15 +80,15 @@ class LinkMonitor {
   /// Anything came on this path.
   void on_arrival(Instant now) { heard_at_ = now; }
   /// The probe timeout has passed.
-  void on_timeout();
+  void on_timeout(Instant now);
   /// The local kernel says that the peer's address is not reachable; `is_refused`: its host says that nobody listens.
   /// Not believed until kRefusedProbes have stayed unanswered. Returns true when that is news.
   bool on_send_error(Instant now, bool is_refused);
   void go_down(Instant now);
   /// It was not this path that failed: the peer as a whole was silent.
   void forgive();
-  /// A new session begins: nothing is known.
-  void begin() { *this = LinkMonitor(times_); }
+  /// A session begins or ends: nothing is known. What is down already stays so, since when and why it did.
+  void begin(Instant now);
 
   bool wants_probe(Instant now, bool is_active) const;
   bool is_dead(Instant now, Duration probe_timeout) const;
@@ -93,14 +98,16 @@ class LinkMonitor {
   void shift(Duration stall, Instant now);
 
  private:
+  void enter(LinkState state, PathReason reason, Instant now);
   Instant next_probe(bool is_active) const;
   bool may_return(Instant now, bool is_only, Duration round_trip);
-  Duration hold() const;
   std::optional<Instant> death(Duration probe_timeout) const;
 
   MonitorTimes times_;
   LinkState state_ = LinkState::kDown;
-  bool was_refused_ = false;
+  PathReason reason_ = PathReason::kNeverHeard;
+  std::optional<Instant> since_;
+  std::uint64_t downs_ = 0;
   Instant confirmed_at_{};
   Instant heard_at_{};
   Instant probed_at_{};

@@ -14,6 +14,7 @@
 
 #include "transport/core/address.hpp"
 #include "transport/core/congestion.hpp"
+#include "transport/core/context.hpp"
 #include "transport/core/datagram_size.hpp"
 #include "transport/core/engine.hpp"
 #include "transport/core/link_monitor.hpp"
@@ -62,6 +63,7 @@ struct Path {
   Greeting greeting;
   RttEstimator rtt;
   LinkMonitor monitor;
+  LinkState told_state = LinkState::kDown;  // of the last PathChanged
 
   std::uint64_t bytes_sent = 0, bytes_received = 0;  // of session packets, payload of the link
 
@@ -94,7 +96,7 @@ struct Path {
   void learn_size(Instant now) { datagram.on_news(sent.take_size_news(), sent.next_number(), now); }
 
   void begin_session(Instant now) {
-    monitor.begin();
+    monitor.begin(now);
     congestion = Congestion();
     sent = SentPackets();
     down_since = now;
@@ -117,5 +119,17 @@ struct Path {
 };
 
 using Paths = std::vector<std::unique_ptr<Path>>;
+
+/// Says so if the path's state is another than the last time.
+inline void report_change(Context& context, PeerId peer, Path& path) {
+  if (path.told_state == path.monitor.state()) return;
+  context.emit(PathChanged{.peer = peer,
+                           .link = path.link,
+                           .address = path.address,
+                           .was = path.told_state,
+                           .is = path.monitor.state(),
+                           .reason = path.monitor.reason()});
+  path.told_state = path.monitor.state();
+}
 
 }  // namespace qnet::core

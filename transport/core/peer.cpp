@@ -76,7 +76,7 @@ void Peer::on_packet(const wire::PacketHeader& header, ByteView payload, LinkId 
     return;
   }
   if (!session_->has_heard_goodbye()) return;
-  end_life(DownReason::kGoodbye);
+  end_life(DownReason::kGoodbye, now);
   disbelief_until_ = now + context_.config.session_hold;
 }
 
@@ -87,6 +87,7 @@ void Peer::confirm(Path& path, Instant now) {
     return other.get() != &path && other->monitor.is_usable();
   });
   path.monitor.on_confirmed(now, !is_other_usable, path.rtt.smoothed());
+  report_change(context_, id_, path);
   if (was_usable || !path.monitor.is_usable()) return;
   path.wants_probe = true;  // A first packet, so that the peer knows that we know.
   path.timeout_base = now;
@@ -109,7 +110,9 @@ void Peer::on_send_error(LinkId link, const Address& to, int error, Instant now)
     if (is_refused && !is_better_known) down_reason_ = DownReason::kRefused;
     return;
   }
-  if (!path->monitor.on_send_error(now, is_refused)) return;
+  const bool is_news = path->monitor.on_send_error(now, is_refused);
+  report_change(context_, id_, *path);
+  if (!is_news) return;
   if (is_refused) {  // If the agent is gone, it is gone on every path: ask there, too.
     for (const auto& other : paths_) other->wants_probe = other->wants_probe || other->monitor.is_usable();
   }
@@ -139,7 +142,7 @@ void Peer::on_time(Instant now) {
   update_liveness(now);
   if (state_ == State::kEstablished) session_->on_time(now);
   if (lost_at_ && now >= *lost_at_ + context_.config.session_hold) {
-    end_life(down_reason_);
+    end_life(down_reason_, now);
     begin_epoch();  // The peer may have kept its end: it must not fit any more.
   }
   if (state_ == State::kBound && now >= bound_at_ + context_.config.session_hold) {
@@ -150,7 +153,7 @@ void Peer::on_time(Instant now) {
 }
 
 void Peer::on_path_down(Path& path, Instant now) {
-  was_refused_ = path.monitor.was_refused();
+  was_refused_ = path.monitor.reason() == PathReason::kRefused;
   const bool is_peer_silent =
       std::none_of(paths_.begin(), paths_.end(), [](const auto& other) { return other->monitor.is_usable(); });
   if (is_peer_silent) {
@@ -186,14 +189,14 @@ void Peer::update_liveness(Instant now) {
   context_.emit(PeerDown{id_, incarnation(), down_reason_});
 }
 
-void Peer::end_life(DownReason reason) {
+void Peer::end_life(DownReason reason, Instant now) {
   if (session_ == nullptr) return;
   if (is_up_) {
     ++context_.statistics.sessions_lost;
     context_.emit(PeerDown{id_, incarnation(), reason});
   }
   down_reason_ = reason;
-  if (has_been_up_) context_.emit(PeerGone{id_, incarnation()});
+  if (has_been_up_) context_.emit(PeerGone{id_, incarnation(), reason});
   session_.reset();
   state_ = State::kUnknown;
   is_up_ = false;
@@ -201,7 +204,14 @@ void Peer::end_life(DownReason reason) {
   was_refused_ = false;
   dead_since_.reset();
   lost_at_.reset();
-  for (const auto& path : paths_) path->begin_session({});
+  begin_on_all_paths(now);
+}
+
+void Peer::begin_on_all_paths(Instant now) {
+  for (const auto& path : paths_) {
+    path->begin_session(now);
+    report_change(context_, id_, *path);
+  }
 }
 
 void Peer::shift(Duration stall, Instant now) {
@@ -218,8 +228,8 @@ void Peer::say_goodbye() {
   for (const auto& path : paths_) path->wants_goodbye = path->monitor.is_usable();
 }
 
-void Peer::remove() {
-  end_life(DownReason::kRemoved);
+void Peer::remove(Instant now) {
+  end_life(DownReason::kRemoved, now);
   begin_epoch();
   paths_.clear();
   is_removed_ = true;

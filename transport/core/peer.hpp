@@ -41,6 +41,7 @@ class Peer {
   DownReason down_reason() const { return down_reason_; }
   /// Null unless established. It may be there while the peer is down: calls fail, but it may come back.
   Session* session() { return state_ == State::kEstablished ? session_.get() : nullptr; }
+  std::uint64_t unsent_bytes() const { return session_ ? session_->unsent_bytes() : 0; }
   bool accepts(std::uint32_t token) const { return session_ != nullptr && token == own_token_; }
 
   void add_path(LinkId link, const Address& address, Instant now);
@@ -62,7 +63,7 @@ class Peer {
     if (session_) session_->add_to(holdings);
   }
   /// Ends its session and forgets its paths: nothing more comes from it or goes to it, until revive().
-  void remove();
+  void remove(Instant now);
   bool is_removed() const { return is_removed_; }
   void revive(std::string_view name);
 
@@ -81,8 +82,9 @@ class Peer {
   void bind(const wire::Hello& hello, std::uint8_t version, Instant now);
   void confirm(Path& path, Instant now);
   void update_liveness(Instant now);
-  void end_life(DownReason reason);
+  void end_life(DownReason reason, Instant now);
   void begin_epoch();
+  void begin_on_all_paths(Instant now);
 
   bool is_link_well(const Path& path) const { return context_.links[path.link.value].fault == LinkFault::kNone; }
   bool is_greeting(const Path& path) const;

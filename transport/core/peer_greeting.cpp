@@ -90,7 +90,7 @@ void Peer::on_hello(const wire::PacketHeader& header, const wire::Hello& hello, 
         if (path != nullptr && path->greeting.sent_at + kGreetingGap <= now) greet(*path, now);
         return;
       }
-      end_life(DownReason::kRestarted);
+      end_life(DownReason::kRestarted, now);
     }
     bind(hello, *version, now);
   }
@@ -111,7 +111,7 @@ void Peer::on_hello(const wire::PacketHeader& header, const wire::Hello& hello, 
 }
 
 void Peer::bind(const wire::Hello& hello, std::uint8_t version, Instant now) {
-  for (const auto& path : paths_) path->begin_session(now);
+  begin_on_all_paths(now);
   bound_ = hello.own;
   bound_node_ = hello.node;
   bound_at_ = now;

@@ -148,12 +148,14 @@ bool Session::on_path_time(Path& path, Instant now) {
 void Session::give_up(Path& path, Instant now) {
   path.sent.abandon_all(path.congestion, *this);
   path.go_down(now);
+  report_change(context_, terms_.peer, path);
   lost_links_ &= ~(1u << path.link.value);
 }
 
 /// Sends the oldest again, elsewhere if the policy permits, without waiting for the verdict on the path.
 void Session::on_timeout(Path& path, Instant now) {
-  path.monitor.on_timeout();
+  path.monitor.on_timeout(now);
+  report_change(context_, terms_.peer, path);
   ++path.timeouts;
   path.timeout_base = now;
   path.wants_probe = true;

@@ -74,6 +74,8 @@ class Session final : private FrameSink {
   std::optional<Instant> output_deadline() const;
   /// When on_time() has something to do.
   std::optional<Instant> deadline() const;
+  /// Of messages: waits for a path or for credit.
+  std::uint64_t unsent_bytes() const { return unsent_bytes_; }
   /// Adds what this session holds.
   void add_to(EngineHoldings& holdings);
 

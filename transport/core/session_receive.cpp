@@ -182,6 +182,7 @@ bool Session::apply_ack(const wire::AckFrame& frame, Instant now) {
   path.learn_size(now);
   if (!is_progress || !path.monitor.is_usable()) return true;
   path.monitor.on_confirmed(now, true);
+  report_change(context_, terms_.peer, path);
   path.timeouts = 0;
   path.timeout_base = now;
   path.rescue_packets = 0;

@@ -61,15 +61,44 @@ struct ListLinksReply {
   QNET_FIELDS(entries)
 };
 struct LinkEntry {
-  std::uint8_t is_up = 0;
+  std::int64_t since_us = 0;        // CLOCK_REALTIME of the last change of state
+  std::uint32_t hold_ms = 0;        // a link that has failed must answer for so long; 0 while it is used
   std::uint8_t has_round_trip = 0;  // measured at least once
   std::uint32_t round_trip_us = 0, variation_us = 0;
   std::uint64_t bytes_sent = 0, bytes_received = 0;
   std::uint64_t packets_sent = 0, frames_lost = 0;  // of the present session
   std::uint64_t bytes_per_second = 0;               // delivered lately; 0: unknown
+  std::uint64_t in_flight_bytes = 0, in_flight_bytes_max = 0;
+  std::uint64_t backlog_bytes = 0;  // waits for the link's socket, to whichever peer
+  std::uint64_t unsent_bytes = 0;   // waits for any link to this peer
+  std::uint64_t downs = 0;          // how often it went down
   std::string_view peer, link, address;
-  QNET_FIELDS(is_up, has_round_trip, round_trip_us, variation_us, bytes_sent, bytes_received, packets_sent, frames_lost,
-              bytes_per_second, peer, link, address)
+  std::string_view state;   // "up", "suspect", "down", "probing"
+  std::string_view reason;  // why it is not up; empty if it is
+  QNET_FIELDS(since_us, hold_ms, has_round_trip, round_trip_us, variation_us, bytes_sent, bytes_received, packets_sent,
+              frames_lost, bytes_per_second, in_flight_bytes, in_flight_bytes_max, backlog_bytes, unsent_bytes, downs,
+              peer, link, address, state, reason)
+};
+
+/// What has happened to links and peers: EventEntry, one behind the other, oldest first; those behind number `after`.
+/// Waits until there is one. What is older than the last some thousand is gone: the numbers tell how many were missed.
+struct NextEventsRequest {
+  std::uint64_t after = 0;  // kEventsFromNow: whatever comes next
+  QNET_FIELDS(after)
+};
+inline constexpr std::uint64_t kEventsFromNow = UINT64_MAX;
+struct NextEventsReply {
+  Tail entries;
+  QNET_FIELDS(entries)
+};
+struct EventEntry {
+  std::uint64_t number = 0;   // from 1, without holes
+  std::int64_t time_us = 0;   // CLOCK_REALTIME
+  std::string_view subject;   // "link", "peer", "session"
+  std::string_view happened;  // "up", "down", "lost" …
+  std::string_view peer, link, address;
+  std::string_view reason;  // empty if none is known
+  QNET_FIELDS(number, time_us, subject, happened, peer, link, address, reason)
 };
 
 /// Counters as one JSON object of objects of integers.

@@ -173,7 +173,28 @@ TEST_F(EngineTest, SilenceIsPeerDownAfterTheGraceAndPeerGoneAfterTheHold) {
   advance(11s);
   all = events();
   ASSERT_EQ(all.size(), 1u);
-  EXPECT_TRUE(std::holds_alternative<PeerGone>(all[0]));
+  EXPECT_EQ(std::get<PeerGone>(all[0]).reason, DownReason::kSilent);
+
+  std::vector<std::string> changes;
+  for (const PathChanged& change : path_changes_) {
+    EXPECT_EQ(change.address, there_);
+    changes.push_back(std::string(text_of(change.is)) + " " + std::string(text_of(change.reason)));
+  }
+  EXPECT_EQ(changes, (std::vector<std::string>{"up ", "suspect late", "down silent"}));
+}
+
+TEST_F(EngineTest, APathOfASessionThatEndsIsDownBecauseThePeerIsGone) {
+  EXPECT_EQ(engine_->paths_of(peer_)[0].reason, PathReason::kNeverHeard);
+  join();
+  const Instant up_at = *engine_->paths_of(peer_)[0].since;
+  advance(1ms);
+  EXPECT_EQ(engine_->paths_of(peer_)[0].since, up_at);
+  engine_->remove_peer(peer_, now_);
+  events();
+  ASSERT_FALSE(path_changes_.empty());
+  EXPECT_EQ(path_changes_.back().was, LinkState::kUp);
+  EXPECT_EQ(path_changes_.back().is, LinkState::kDown);
+  EXPECT_EQ(path_changes_.back().reason, PathReason::kPeerGone);
 }
 
 TEST_F(EngineTest, ARefusalThatIsNotContradictedIsPeerDownAtOnce) {

@@ -54,9 +54,13 @@ class HandWrittenPeer {
     }
     return packets;
   }
+  /// Of peers, connections and messages; changes of paths go to path_changes_.
   std::vector<Event> events() {
     std::vector<Event> all;
-    while (std::optional<Event> event = engine_->next_event()) all.push_back(std::move(*event));
+    while (std::optional<Event> event = engine_->next_event()) {
+      if (const auto* changed = std::get_if<PathChanged>(&*event)) path_changes_.push_back(*changed);
+      else all.push_back(std::move(*event));
+    }
     return all;
   }
   void give(const wire::PacketHeader& header, ByteView payload) {
@@ -110,7 +114,8 @@ class HandWrittenPeer {
   std::uint8_t version_ = 1;
   std::uint32_t engine_index_ = 0;
   std::uint64_t number_ = 0;
-  std::vector<Packet> sent_;  // during advance()
+  std::vector<Packet> sent_;               // during advance()
+  std::vector<PathChanged> path_changes_;  // that events() has passed over
 };
 
 }  // namespace qnet::core::test

@@ -93,7 +93,7 @@ TEST(LinkMonitorTest, DiesAfterSilenceAndThreeProbesAndNotBefore) {
   LinkMonitor monitor = monitor_that_is_up();
   const Instant first = kStart + 10ms;
   monitor.on_sent(first, true, 0);
-  monitor.on_timeout();
+  monitor.on_timeout(first);
   EXPECT_EQ(monitor.state(), LinkState::kSuspect);
   monitor.on_sent(first + 10ms, true, 0);
   EXPECT_FALSE(monitor.is_dead(first + 100ms, kTimeout)) << "two probes are not three";
@@ -140,7 +140,7 @@ TEST(LinkMonitorTest, ARefusalIsBelievedOnlyWhenProbesStayUnanswered) {
   other.on_confirmed(kStart + 20ms, true);
   EXPECT_FALSE(other.is_dead(kStart + 30ms, kTimeout));
   monitor.go_down(kStart + 26ms);
-  EXPECT_TRUE(monitor.was_refused());
+  EXPECT_EQ(monitor.reason(), PathReason::kRefused);
 }
 
 /// Answers every 20 ms from `from` until it is up; how long that took.
@@ -195,6 +195,39 @@ TEST(LinkMonitorTest, EveryFailureDoublesTheProofUntilQuietTimesHalveIt) {
   }
   monitor.go_down(now += 70s);
   EXPECT_EQ(time_to_return(monitor, now), LinkMonitor::kHoldFirst);
+}
+
+TEST(LinkMonitorTest, TellsItsStateSinceWhenAndWhy) {
+  LinkMonitor monitor(kTimes);
+  const auto expect = [&monitor](LinkState state, PathReason reason, Duration since) {
+    EXPECT_EQ(text_of(monitor.state()), text_of(state));
+    EXPECT_EQ(text_of(monitor.reason()), text_of(reason));
+    EXPECT_EQ(monitor.since(), kStart + since);
+  };
+  EXPECT_EQ(monitor.reason(), PathReason::kNeverHeard);
+  EXPECT_FALSE(monitor.since());
+  monitor.on_confirmed(kStart, true);
+  expect(LinkState::kUp, PathReason::kNone, 0ms);
+  monitor.on_confirmed(kStart + 1s, true);
+  monitor.on_timeout(kStart + 2s);
+  monitor.on_timeout(kStart + 3s);
+  expect(LinkState::kSuspect, PathReason::kLate, 2s);
+  monitor.go_down(kStart + 4s);
+  expect(LinkState::kDown, PathReason::kSilent, 4s);
+  monitor.begin(kStart + 5s);
+  expect(LinkState::kDown, PathReason::kSilent, 4s);
+  EXPECT_EQ(monitor.downs(), 1u);
+  monitor.on_confirmed(kStart + 6s, true);
+  monitor.begin(kStart + 7s);
+  expect(LinkState::kDown, PathReason::kPeerGone, 7s);
+  monitor.on_confirmed(kStart + 8s, true);
+  monitor.on_send_error(kStart + 9s, false);
+  expect(LinkState::kSuspect, PathReason::kUnreachable, 9s);
+  monitor.go_down(kStart + 10s);
+  expect(LinkState::kDown, PathReason::kUnreachable, 10s);
+  monitor.on_confirmed(kStart + 11s, false);
+  expect(LinkState::kProbing, PathReason::kUnreachable, 11s);
+  EXPECT_EQ(monitor.downs(), 3u);
 }
 
 TEST(LinkMonitorTest, AStallOfOurOwnIsNobodysSilence) {

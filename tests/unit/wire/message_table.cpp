@@ -204,7 +204,8 @@ void add_agent_operations(std::vector<Row>& rows) {
   rows.push_back(make_row("ListLinksRequest", ListLinksRequest{}, ""));
   rows.push_back(make_row("ListLinksReply", ListLinksReply{.entries = tail("abc")}, "616263"));
   rows.push_back(make_row("LinkEntry",
-                          LinkEntry{.is_up = 1,
+                          LinkEntry{.since_us = 1,
+                                    .hold_ms = 2,
                                     .has_round_trip = 1,
                                     .round_trip_us = 2,
                                     .variation_us = 3,
@@ -213,13 +214,35 @@ void add_agent_operations(std::vector<Row>& rows) {
                                     .packets_sent = 6,
                                     .frames_lost = 7,
                                     .bytes_per_second = 8,
+                                    .in_flight_bytes = 9,
+                                    .in_flight_bytes_max = 10,
+                                    .backlog_bytes = 11,
+                                    .unsent_bytes = 12,
+                                    .downs = 13,
                                     .peer = "b",
                                     .link = "en0",
-                                    .address = "x"},
-                          "01010200000003000000040000000000000005000000000000000600000000000000070000000000000008000000"
-                          "00000000010062"
-                          "0300656e30"
-                          "010078"));
+                                    .address = "x",
+                                    .state = "up",
+                                    .reason = "y"},
+                          "01000000000000000200000001020000000300000004000000000000000500000000000000060000"
+                          "0000000000070000"
+                          "0000000000080000000000000009000000000000000a000000000000000b000000000000000c0000"
+                          "00000000000d0000"
+                          "0000000000"
+                          "0100620300656e3001007802007570010079"));
+  rows.push_back(make_row("NextEventsRequest", NextEventsRequest{.after = 5}, "0500000000000000"));
+  rows.push_back(make_row("NextEventsReply", NextEventsReply{.entries = tail("abc")}, "616263"));
+  rows.push_back(make_row("EventEntry",
+                          EventEntry{.number = 1,
+                                     .time_us = 2,
+                                     .subject = "link",
+                                     .happened = "up",
+                                     .peer = "b",
+                                     .link = "en0",
+                                     .address = "x",
+                                     .reason = ""},
+                          "0100000000000000 0200000000000000 0400 6c696e6b 0200 7570 "
+                          "0100 62 0300 656e30 0100 78 0000"));
   rows.push_back(make_row("GetStatisticsRequest", GetStatisticsRequest{}, ""));
   rows.push_back(make_row("GetStatisticsReply", GetStatisticsReply{.json = tail("{}")}, "7b7d"));
 }

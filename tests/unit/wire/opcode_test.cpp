@@ -66,7 +66,8 @@ TEST(OpcodeTest, NumbersNeverChange) {
                                                     {203, "ListNodes"},
                                                     {204, "GetStatistics"},
                                                     {205, "GetKernelDescriptor"},
-                                                    {206, "ListLinks"}};
+                                                    {206, "ListLinks"},
+                                                    {207, "NextEvents"}};
   for (const auto& [number, name] : released) {
     EXPECT_EQ(name_of(static_cast<Opcode>(number)), name) << number;
   }
