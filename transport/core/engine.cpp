@@ -360,12 +360,13 @@ std::vector<PathView> Engine::paths_of(PeerId peer) const {
   const auto* entry = std::as_const(*implementation_).find(peer);
   if (entry == nullptr) return views;
   for (const auto& path : entry->peer->paths()) {
+    const PathReason fault = reason_of(implementation_->context_.links[path->link.value].fault);
     const bool is_held = path->monitor.has_failed() && !path->monitor.is_usable();
     views.push_back({.link = path->link,
                      .address = path->address,
                      .state = path->monitor.state(),
                      .is_up = path->monitor.is_usable(),
-                     .reason = path->monitor.reason(),
+                     .reason = fault != PathReason::kNone ? fault : path->monitor.reason(),
                      .since = path->monitor.since(),
                      .hold = is_held ? path->monitor.hold() : Duration::zero(),
                      .downs = path->monitor.downs(),

@@ -81,13 +81,14 @@ bool LinkMonitor::on_send_error(Instant now, bool is_refused) {
   return true;
 }
 
-void LinkMonitor::go_down(Instant now) {
+void LinkMonitor::go_down(Instant now, PathReason fault) {
   const auto decayed = static_cast<unsigned>(std::min<std::int64_t>((now - failed_at_) / kHoldDecay, failures_));
   failures_ = failures_ - decayed + 1;
   failed_at_ = now;
   has_failed_ = true;
   const PathReason error = is_error_refusal_ ? PathReason::kRefused : PathReason::kUnreachable;
-  enter(LinkState::kDown, error_at_ ? error : PathReason::kSilent, now);
+  const PathReason verdict = error_at_ ? error : PathReason::kSilent;
+  enter(LinkState::kDown, fault != PathReason::kNone ? fault : verdict, now);
   silent_since_.reset();
   error_at_.reset();
   probes_unanswered_ = 0;

@@ -84,7 +84,8 @@ class LinkMonitor {
   /// The local kernel says that the peer's address is not reachable; `is_refused`: its host says that nobody listens.
   /// Not believed until kRefusedProbes have stayed unanswered. Returns true when that is news.
   bool on_send_error(Instant now, bool is_refused);
-  void go_down(Instant now);
+  /// `fault`: what we know to be wrong on our side; without it it was an error of the kernel, or silence.
+  void go_down(Instant now, PathReason fault = PathReason::kNone);
   /// It was not this path that failed: the peer as a whole was silent.
   void forgive();
   /// A session begins or ends: nothing is known. What is down already stays so, since when and why it did.

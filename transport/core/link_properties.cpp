@@ -3,18 +3,22 @@
 
 namespace qnet::core {
 
-std::string_view text_of(LinkFault fault) {
+PathReason reason_of(LinkFault fault) {
   switch (fault) {
     case LinkFault::kNone:
-      return "well";
+      return PathReason::kNone;
     case LinkFault::kNoAddress:
-      return "no such address here";
+      return PathReason::kNoAddress;
     case LinkFault::kInterfaceDown:
-      return "interface is off";
+      return PathReason::kInterfaceDown;
     case LinkFault::kNoCarrier:
-      return "no carrier";
+      return PathReason::kNoCarrier;
   }
-  return "unknown";
+  return PathReason::kNone;
+}
+
+std::string_view text_of(LinkFault fault) {
+  return fault == LinkFault::kNone ? "well" : text_of(reason_of(fault));
 }
 
 }  // namespace qnet::core

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "transport/core/path_state.hpp"
+
 namespace qnet::core {
 
 /// What the machine itself knows to be wrong with one of our links.
@@ -18,6 +20,8 @@ enum class LinkFault : std::uint8_t {
   kNoCarrier,      ///< cable out, or nobody at its other end
 };
 std::string_view text_of(LinkFault fault);
+/// Why the paths of such a link are down.
+PathReason reason_of(LinkFault fault);
 
 struct LinkProperties {
   std::string name;                       // "en0"

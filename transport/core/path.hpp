@@ -103,8 +103,8 @@ struct Path {
     forget_plans(now);
   }
   /// What was on its way is given up by the caller. Its rate may be another when it comes back.
-  void go_down(Instant now) {
-    monitor.go_down(now);
+  void go_down(Instant now, PathReason fault) {
+    monitor.go_down(now, fault);
     congestion = Congestion();
     down_since = now;
     forget_plans(now);

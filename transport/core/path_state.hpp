@@ -19,13 +19,16 @@ enum class LinkState : std::uint8_t {
 
 /// Why a path is not up.
 enum class PathReason : std::uint8_t {
-  kNone,         ///< it is up
-  kNeverHeard,   ///< nothing was ever heard on it
-  kLate,         ///< the probe timeout has passed
-  kSilent,       ///< nothing was acknowledged for link_dead_after
-  kRefused,      ///< the host answers, no agent listens (ICMP port unreachable)
-  kUnreachable,  ///< the kernel does not send to that address
-  kPeerGone,     ///< the session has ended: goodbye, restart, removed
+  kNone,           ///< it is up
+  kNeverHeard,     ///< nothing was ever heard on it
+  kLate,           ///< the probe timeout has passed
+  kSilent,         ///< nothing was acknowledged for link_dead_after
+  kRefused,        ///< the host answers, no agent listens (ICMP port unreachable)
+  kUnreachable,    ///< the kernel does not send to that address
+  kPeerGone,       ///< the session has ended: goodbye, restart, removed
+  kNoAddress,      ///< our link's address is on no interface
+  kInterfaceDown,  ///< switched off
+  kNoCarrier,      ///< cable out, or nobody at its other end
 };
 
 constexpr std::string_view text_of(LinkState state) {
@@ -58,6 +61,12 @@ constexpr std::string_view text_of(PathReason reason) {
       return "unreachable";
     case PathReason::kPeerGone:
       return "peer gone";
+    case PathReason::kNoAddress:
+      return "no such address here";
+    case PathReason::kInterfaceDown:
+      return "interface is off";
+    case PathReason::kNoCarrier:
+      return "no carrier";
   }
   return "unknown";
 }

@@ -147,7 +147,7 @@ bool Session::on_path_time(Path& path, Instant now) {
 
 void Session::give_up(Path& path, Instant now) {
   path.sent.abandon_all(path.congestion, *this);
-  path.go_down(now);
+  path.go_down(now, reason_of(context_.links[path.link.value].fault));
   report_change(context_, terms_.peer, path);
   lost_links_ &= ~(1u << path.link.value);
 }
