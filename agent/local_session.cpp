@@ -37,7 +37,8 @@ UniqueFd take_descriptor(msghdr& message) {
 
 LocalSession::LocalSession(Reactor& reactor, SessionHost& host, CallerLimits& limits, UniqueFd socket,
                            wire::Caller caller, bool& has_closed)
-    : reactor_(reactor),
+    : priority(caller.process),
+      reactor_(reactor),
       host_(host),
       limits_(limits),
       socket_(std::move(socket)),

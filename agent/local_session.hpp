@@ -20,6 +20,7 @@
 #include <unordered_set>
 
 #include "agent/caller_limits.hpp"
+#include "agent/caller_priority.hpp"
 #include "agent/connection_set.hpp"
 #include "agent/local_handles.hpp"
 #include "agent/reactor.hpp"
@@ -94,6 +95,7 @@ class LocalSession final : public Watcher {
   };
   InFlight in_flight;
   ConnectionSet connections;
+  CallerPriority priority;
 
  private:
   ssize_t receive();

@@ -77,9 +77,12 @@ Status NodeCalls::send(RequestId request, const Pending& pending, Call& call, In
                         with_envelope(call.header, *call.caller, std::move(call.body)), at);
   }
   call.header.size_bytes = static_cast<std::uint32_t>(call.body.size());
-  executor_.submit(
-      {.client = PeerTable::kOwnClient, .header = call.header, .caller = *call.caller, .body = std::move(call.body)},
-      [this, token = request.value](exec::Reply reply) { completions_.push(token, std::move(reply)); });
+  executor_.submit({.client = PeerTable::kOwnClient,
+                    .header = call.header,
+                    .caller = *call.caller,
+                    .body = std::move(call.body),
+                    .priority = call.priority},
+                   [this, token = request.value](exec::Reply reply) { completions_.push(token, std::move(reply)); });
   return {};
 }
 
@@ -108,7 +111,7 @@ void NodeCalls::cancel(RequestId request, Instant at) {
 void NodeCalls::send_cancel(RequestId request, PeerId peer, Incarnation life, ConnectionId connection, Instant at) {
   const wire::RequestHeader header{.opcode = static_cast<std::uint16_t>(wire::Opcode::kCancel),
                                    .request = request.value};
-  static_cast<void>(engine_.send(peer, life, connection, true, core::kPriorityNormal,
+  static_cast<void>(engine_.send(peer, life, connection, true, kPriorityNormal,
                                  with_envelope(header, wire::Caller(), Buffer(0)), at));
 }
 
@@ -132,7 +135,7 @@ void NodeCalls::insist(const Debt& debt, std::function<void()> on_done, Instant 
                               .caller = &debt.caller,
                               .body = Buffer(0),
                               .on_reply = std::move(on_reply),
-                              .priority = on_done ? core::kPriorityNormal : core::kPriorityLingering,
+                              .priority = on_done ? kPriorityNormal : kPriorityLingering,
                               .reason = debt.reason},
                              at);
   if (started) return;

@@ -44,8 +44,8 @@ class NodeCalls {
     const wire::Caller* caller = nullptr;
     Buffer body;
     OnReply on_reply;
-    std::uint8_t priority = core::kPriorityNormal;  // kPriorityLingering if nobody waits for it
-    std::string_view reason = {};                   // for the log: why the agent makes it of itself
+    Priority priority = kPriorityNormal;  // the caller's; kPriorityLingering if nobody waits for it
+    std::string_view reason = {};         // for the log: why the agent makes it of itself
   };
 
   /// A request without a body that the agent owes somebody: Close, ReleaseLocks.

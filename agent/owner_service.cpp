@@ -58,6 +58,7 @@ void OwnerService::on_request(core::MessageArrived message, Instant at) {
   message.body.drop_front(message.body.size() - in.rest().size());
   request.header.size_bytes = static_cast<std::uint32_t>(message.body.size());
   request.body = std::move(message.body);
+  request.priority = message.priority;
   executor_.submit(std::move(request), [this, token = number | kTokenBit](exec::Reply answer) {
     completions_.push(token, std::move(answer));
   });

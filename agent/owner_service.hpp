@@ -47,7 +47,7 @@ class OwnerService {
     PeerId peer;
     Incarnation life;
     ConnectionId connection;
-    std::uint8_t priority = 0;
+    Priority priority = 0;
     std::uint16_t opcode = 0;
     std::uint64_t request = 0;
     std::uint32_t user = 0;

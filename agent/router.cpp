@@ -119,7 +119,8 @@ void Router::forward(LocalSession& session, NodeRef node, LocalRequest request, 
       .header = request.header,
       .caller = &session.caller(),
       .body = std::move(request.body),
-      .on_reply = [this, waiting = &session](NodeReply reply) { on_reply(*waiting, std::move(reply)); }};
+      .on_reply = [this, waiting = &session](NodeReply reply) { on_reply(*waiting, std::move(reply)); },
+      .priority = session.priority.at(at)};
   if (node.is_peer()) {
     const Result<ConnectionId> connection =
         session.connections.get(parts_.engine, node.peer_id(), *life, split_target(session.target()), at);

@@ -33,7 +33,18 @@ StatisticsPart of(const core::EngineStatistics& engine) {
            {"messages_sent", engine.messages_sent},
            {"messages_delivered", engine.messages_delivered},
            {"sessions_opened", engine.sessions_opened},
-           {"sessions_lost", engine.sessions_lost}}};
+           {"sessions_lost", engine.sessions_lost},
+           {"paths_down", engine.paths_down},
+           {"probe_timeouts", engine.probe_timeouts},
+           {"packets_rescued", engine.packets_rescued},
+           {"connections_lost", engine.connections_lost},
+           {"controls_dropped", engine.controls_dropped},
+           {"wakes", engine.wakes},
+           {"wakes_late_1ms", engine.wakes_late_1ms},
+           {"wakes_late_5ms", engine.wakes_late_5ms},
+           {"wakes_late_20ms", engine.wakes_late_20ms},
+           {"wakes_late_100ms", engine.wakes_late_100ms},
+           {"wake_latest_us", engine.wake_latest_us}}};
 }
 
 StatisticsPart of(const LinkPump& pump) {

@@ -30,7 +30,7 @@ int links_command(bool as_json);
 /// what the agent remembers.
 int events_command(bool with_past, bool as_json);
 int stats_command(bool as_json);
-/// `count` requests to the node and back, one after the other, ended by the first that fails.
+/// `count` requests to the node and back, one after the other. As ping(8): 0 if one was answered, else 1.
 int ping_command(const std::string& node, unsigned count, bool as_json);
 
 /// "qnet: <what>" on standard error.

@@ -33,7 +33,10 @@ int main(int count, char** arguments) {
   std::string node;
   unsigned pings = 4;
   ping->add_option("NODE", node, "which one, also as NODE~POLICY")->required();
-  ping->add_option("-c", pings, "how many times")->type_name("N")->default_str("4")->check(CLI::Range(1U, 1000000U));
+  ping->add_option("-c,--count", pings, "how many times")
+      ->type_name("N")
+      ->default_str("4")
+      ->check(CLI::Range(1U, 1000000U));
   ping->add_flag("--json", as_json, "as JSON");
   auto* stats = app.add_subcommand("stats", "show the agent's counters");
   stats->add_flag("--json", as_json, "as JSON");

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -53,16 +54,52 @@ int complain_about_node(const std::string& node, int error) {
   return complain(node + " does not answer: " + (reason.empty() ? std::strerror(error) : reason), 1);
 }
 
-void print_json(const std::string& node, unsigned count, const std::vector<double>& times_us) {
+struct Summary {
+  double least_us = 0, average_us = 0, median_us = 0, most_us = 0;
+};
+
+/// Of at least one answer.
+Summary summary_of(std::vector<double> times_us) {
+  std::ranges::sort(times_us);
+  const double sum_us = std::accumulate(times_us.begin(), times_us.end(), 0.0);
+  return {.least_us = times_us.front(),
+          .average_us = sum_us / static_cast<double>(times_us.size()),
+          .median_us = times_us[times_us.size() / 2],
+          .most_us = times_us.back()};
+}
+
+double loss_of(unsigned sent, std::size_t answered) {
+  return 1.0 - static_cast<double>(answered) / sent;
+}
+
+void print_json(const std::string& node, unsigned sent, const std::vector<double>& times_us) {
   nlohmann::ordered_json report = {
-      {"node", node}, {"sent", count}, {"answered", times_us.size()}, {"times_us", times_us}};
+      {"node", node}, {"sent", sent}, {"answered", times_us.size()}, {"loss", loss_of(sent, times_us.size())}};
+  if (!times_us.empty()) {
+    const Summary summary = summary_of(times_us);
+    report["min_us"] = summary.least_us;
+    report["average_us"] = summary.average_us;
+    report["median_us"] = summary.median_us;
+    report["max_us"] = summary.most_us;
+  }
+  report["times_us"] = times_us;
   std::printf("%s\n", report.dump(2).c_str());
 }
 
-void print_summary(const std::string& node, std::vector<double> times_us) {
-  std::ranges::sort(times_us);
-  std::printf("%s: %zu answers, min %.0f us, median %.0f us, max %.0f us\n", node.c_str(), times_us.size(),
-              times_us.front(), times_us[times_us.size() / 2], times_us.back());
+void print_summary(const std::string& node, unsigned sent, const std::vector<double>& times_us) {
+  std::printf("%s: %u sent, %zu answered, %.0f%% loss", node.c_str(), sent, times_us.size(),
+              100 * loss_of(sent, times_us.size()));
+  if (!times_us.empty()) {
+    const Summary summary = summary_of(times_us);
+    std::printf("; min %.0f us, average %.0f us, median %.0f us, max %.0f us", summary.least_us, summary.average_us,
+                summary.median_us, summary.most_us);
+  }
+  std::printf("\n");
+}
+
+/// Asking again will not change it.
+bool is_final(int error) {
+  return error == ENONET || error == ENOENT || error == EINVAL;
 }
 
 }  // namespace
@@ -71,23 +108,23 @@ int ping_command(const std::string& node, unsigned count, bool as_json) {
   std::vector<double> times_us;
   int error = 0;
   unsigned sent = 0;
-  for (; sent < count && error == 0; ++sent) {
+  while (sent < count && !is_final(error)) {
     if (sent > 0) std::this_thread::sleep_for(kInterval);
     const Clock::time_point began = Clock::now();
     const Status answered = round_trip(node);
     const double time_us = Microseconds(Clock::now() - began).count();
-    if (!answered) {
-      error = answered.error().code;
-      continue;
-    }
-    times_us.push_back(time_us);
-    if (!as_json) std::printf("answer from %s: %u, %.0f us\n", node.c_str(), sent + 1, time_us);
+    ++sent;
+    error = answered ? 0 : answered.error().code;
+    if (answered) times_us.push_back(time_us);
+    if (as_json || is_final(error)) continue;
+    if (answered) std::printf("answer from %s: %u, %.0f us\n", node.c_str(), sent, time_us);
+    else std::printf("no answer from %s: %u, %s\n", node.c_str(), sent, std::strerror(error));
     std::fflush(stdout);
   }
   if (as_json) print_json(node, sent, times_us);
-  if (error != 0) return complain_about_node(node, error);
-  if (!as_json) print_summary(node, times_us);
-  return 0;
+  else if (!is_final(error)) print_summary(node, sent, times_us);
+  const bool is_success = !times_us.empty() && !is_final(error);
+  return is_success ? 0 : complain_about_node(node, error);
 }
 
 }  // namespace qnet::cli

@@ -18,6 +18,7 @@
 
 #include "transport/base/buffer.hpp"
 #include "transport/base/ids.hpp"
+#include "transport/base/priority.hpp"
 #include "transport/wire/message.hpp"
 
 namespace qnet::exec {
@@ -45,6 +46,7 @@ struct Request {
   wire::RequestHeader header;  // handles are this owner's
   wire::Caller caller;
   Buffer body;  // the encoded operation, nothing else
+  Priority priority = kPriorityNormal;
 };
 
 /// error is an errno of this host, or -1: a redirect, whose encoded RedirectReply is the body.

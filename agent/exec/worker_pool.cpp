@@ -15,8 +15,6 @@
 namespace qnet::exec {
 namespace {
 
-constexpr unsigned kPassedOverMax = 8;  // Then the first in the queue is next, whoever it is.
-constexpr std::size_t kLookAhead = 16;  // How far a worker looks for a job of its own caller.
 constexpr std::size_t kStartedPerStall = 8;
 constexpr unsigned kIdleKept = 2;      // These never leave.
 constexpr unsigned kReservedMax = 16;  // Threads that never block for long, so that unlocks get through.
@@ -88,7 +86,7 @@ Status WorkerPool::submit(JobPointer job) {
       return {};
     }
     if (workers_.empty()) return fail(EAGAIN, "pool: no thread");
-    queue_.push_back(std::move(job));
+    queue_.push(std::move(job));
     must_watch = !std::exchange(is_watched_, true);
     if (must_watch) taken_at_last_look_ = taken_;
   }
@@ -161,24 +159,10 @@ JobPointer WorkerPool::next(Worker& me, JobPointer done, std::optional<Reply> re
   }
 }
 
-/// A job for the caller that this worker is, if there is one near the front and the front has not waited long.
 JobPointer WorkerPool::take_from_queue(const Worker& me) {
   if (queue_.empty()) return nullptr;
   ++taken_;
-  auto chosen = queue_.begin();
-  if (queue_.front()->passed_over < kPassedOverMax) {
-    const std::size_t count = std::min(queue_.size(), kLookAhead);
-    for (std::size_t i = 0; i < count; ++i) {
-      const Job& job = *queue_[i];
-      if (!me.identity.fits(job.need, job.request.caller)) continue;
-      chosen = queue_.begin() + static_cast<std::ptrdiff_t>(i);
-      break;
-    }
-  }
-  if (chosen != queue_.begin()) ++queue_.front()->passed_over;
-  JobPointer job = std::move(*chosen);
-  queue_.erase(chosen);
-  return job;
+  return queue_.take([&me](const Job& job) { return me.identity.fits(job.need, job.request.caller); });
 }
 
 /// False: it was given a job at the last moment. Otherwise `me` is no more.
@@ -193,15 +177,8 @@ bool WorkerPool::leave(Worker& me) {
 }
 
 std::vector<JobPointer> WorkerPool::withdraw(const std::function<bool(const Job&)>& is_wanted) {
-  std::vector<JobPointer> taken;
   const std::lock_guard lock(mutex_);
-  std::deque<JobPointer> kept;
-  for (JobPointer& job : queue_) {
-    if (is_wanted(*job)) taken.push_back(std::move(job));
-    else kept.push_back(std::move(job));
-  }
-  queue_.swap(kept);
-  return taken;
+  return queue_.withdraw(is_wanted);
 }
 
 bool WorkerPool::enter_blocking() {

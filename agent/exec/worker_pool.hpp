@@ -3,14 +3,13 @@
 // worker_pool.hpp: which thread executes this job?
 //
 // An idle one that already is the caller, else a new one while there are few, else the one that was idle longest, else
-// the queue. As many threads work as there is a point in; more are started only when the working ones are known to be
-// blocked, or when the queue has not moved for a while. Idle ones leave after kIdleMax.
+// the queue (job_queue.hpp). As many threads work as there is a point in; more are started only when the working ones
+// are known to be blocked, or when the queue has not moved for a while. Idle ones leave after kIdleMax.
 //
 // Any thread may submit. Not here: what a job does (dispatch.hpp); jobs that wait for readiness (waiter.hpp).
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -20,6 +19,7 @@
 
 #include "agent/exec/identity.hpp"
 #include "agent/exec/job.hpp"
+#include "agent/exec/job_queue.hpp"
 
 namespace qnet::exec {
 
@@ -79,7 +79,7 @@ class WorkerPool {
   std::list<std::shared_ptr<Worker>> workers_;
   std::vector<unsigned long> left_;  // threads that are about to end
   std::vector<Worker*> idle_;        // longest idle first
-  std::deque<JobPointer> queue_;
+  JobQueue queue_;
   unsigned blocked_ = 0;
   std::uint64_t taken_ = 0, taken_at_last_look_ = 0;
   bool is_watched_ = false;

@@ -69,12 +69,12 @@ ConnectionId EngineNode::connect(const std::string& policy, const std::string& l
 
 void EngineNode::send(ConnectionId connection, Buffer body, Instant at) {
   static_cast<void>(
-      engine_.send(peer_, engine_.incarnation_of(peer_), connection, true, core::kPriorityNormal, std::move(body), at));
+      engine_.send(peer_, engine_.incarnation_of(peer_), connection, true, kPriorityNormal, std::move(body), at));
 }
 
 void EngineNode::answer(const core::MessageArrived& request, Buffer body, Instant at) {
-  static_cast<void>(engine_.send(request.peer, request.incarnation, request.connection, false, core::kPriorityNormal,
-                                 std::move(body), at));
+  static_cast<void>(
+      engine_.send(request.peer, request.incarnation, request.connection, false, kPriorityNormal, std::move(body), at));
 }
 
 std::optional<Instant> EngineNode::settle() {

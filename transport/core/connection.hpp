@@ -35,7 +35,8 @@ struct Connection {
   Lanes noticed_in = 0;       // in whose notices it is; all but that of its policy are out of date
   bool is_held_back = false;  // requests wait until the peer has taken replies
 
-  Turn turn = Turn::kNone;  // SendScheduler's
+  Turn turn = Turn::kNone;  // SendScheduler's, as what follows
+  unsigned level = 0;
   Connection* next = nullptr;
   Connection* previous = nullptr;
   std::size_t turn_bytes = 0;

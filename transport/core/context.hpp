@@ -37,6 +37,7 @@ struct Context {
   void emit(Event event) { events.push_back(std::move(event)); }
   void send_control(const ControlPacket& packet) {
     if (control.size() < kControlPacketsMax) control.push_back(packet);
+    else ++statistics.controls_dropped;
   }
 };
 

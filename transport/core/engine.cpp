@@ -19,6 +19,17 @@ constexpr unsigned kResetsPerSecond = 100;
 /// Whole messages always fit into a credit, whatever was configured.
 constexpr std::size_t kCreditFloor = 2 * wire::kMessageBytesMax;
 
+void count_wake(EngineStatistics& statistics, Duration late) {
+  using std::chrono::milliseconds;
+  ++statistics.wakes;
+  if (late > milliseconds(1)) ++statistics.wakes_late_1ms;
+  if (late > kStallNoticed) ++statistics.wakes_late_5ms;
+  if (late > milliseconds(20)) ++statistics.wakes_late_20ms;
+  if (late > milliseconds(100)) ++statistics.wakes_late_100ms;
+  const auto late_us = std::chrono::duration_cast<std::chrono::microseconds>(late).count();
+  statistics.wake_latest_us = std::max(statistics.wake_latest_us, static_cast<std::uint64_t>(late_us));
+}
+
 }  // namespace
 
 std::string_view text_of(DownReason reason) {
@@ -214,8 +225,9 @@ void Engine::on_time(Instant now) {
   Implementation& self = *implementation_;
   const std::optional<Instant> planned = self.deadline();
   self.now_ = now;
-  if (planned) {
+  if (planned && *planned <= now) {
     const Duration stall = now - std::max(*planned, self.timed_at_);
+    count_wake(self.context_.statistics, stall);
     for (auto& entry : self.peers_) {
       if (stall > kStallNoticed) entry.peer->shift(stall, now);
     }
@@ -282,7 +294,7 @@ void Engine::close_connection(PeerId peer, ConnectionId connection, Instant now)
   implementation_->touch(*implementation_->find(peer));
 }
 
-Status Engine::send(PeerId peer, Incarnation incarnation, ConnectionId connection, bool is_own, std::uint8_t priority,
+Status Engine::send(PeerId peer, Incarnation incarnation, ConnectionId connection, bool is_own, Priority priority,
                     Buffer body, Instant now) {
   implementation_->now_ = now;
   Session* session = implementation_->session_of(peer);

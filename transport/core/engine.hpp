@@ -27,6 +27,7 @@
 #include "transport/base/clock.hpp"
 #include "transport/base/ids.hpp"
 #include "transport/base/net_path.hpp"
+#include "transport/base/priority.hpp"
 #include "transport/base/result.hpp"
 #include "transport/core/address.hpp"
 #include "transport/core/link_properties.hpp"
@@ -42,10 +43,7 @@ struct LocalNode {
   Incarnation incarnation;
 };
 
-/// Sender's priority of a message that nobody waits for (a Close, the answer to it): it may wait up to kLingerMax for
-/// others to share a packet and a wake-up with.
-inline constexpr std::uint8_t kPriorityLingering = 255;
-inline constexpr std::uint8_t kPriorityNormal = 0;
+/// A message of kPriorityLingering may wait that long for others to share a packet and a wake-up with.
 inline constexpr Duration kLingerMax = std::chrono::microseconds(200);
 
 /// Times and bounds; every one is an option of qnetd. Defaults: transport.md 3.6, issue numbers.
@@ -99,7 +97,7 @@ struct MessageArrived {
   Incarnation incarnation;
   ConnectionId connection;  // opened by whichever side; see is_own
   bool is_own = false;      // we opened this connection: the message is a reply; else a request
-  std::uint8_t priority = 0;
+  Priority priority = kPriorityNormal;
   Buffer body;
 };
 /// This connection is exclusive, its link is down, and another works: what it waits for fails with ENETDOWN. An answer
@@ -161,6 +159,17 @@ struct EngineStatistics {
   std::uint64_t frames_retransmitted = 0, frames_duplicate = 0;
   std::uint64_t messages_sent = 0, messages_delivered = 0;
   std::uint64_t sessions_opened = 0, sessions_lost = 0;
+  std::uint64_t paths_down = 0;        // how often a path went down in a session
+  std::uint64_t probe_timeouts = 0;    // a path did not acknowledge in time
+  std::uint64_t packets_rescued = 0;   // whose contents were sent again because of that
+  std::uint64_t connections_lost = 0;  // exclusive ones whose link stayed down
+  std::uint64_t controls_dropped = 0;  // greetings and resets for which there was no room
+  std::uint64_t wakes = 0;             // calls of on_time() that had something to do
+  std::uint64_t wakes_late_1ms = 0;    // how many of them came later than that: the node got no CPU
+  std::uint64_t wakes_late_5ms = 0;    // from here on what was late is not blamed on the links
+  std::uint64_t wakes_late_20ms = 0;
+  std::uint64_t wakes_late_100ms = 0;
+  std::uint64_t wake_latest_us = 0;  // the largest
 };
 
 /// What the engine holds at this moment: back to the least when all is quiet, and bounded whatever peers do.
@@ -218,7 +227,7 @@ class Engine {
   /// and direction. A connection is answered on its own id by the side that did not open it (`is_own` false).
   /// Errors: EHOSTDOWN no session; ESTALE the session is another life than `incarnation`; ENETDOWN as above.
   /// Memory is bounded by the callers: one request in flight per local connection (agent/local_session.hpp).
-  Status send(PeerId peer, Incarnation incarnation, ConnectionId connection, bool is_own, std::uint8_t priority,
+  Status send(PeerId peer, Incarnation incarnation, ConnectionId connection, bool is_own, Priority priority,
               Buffer body, Instant now);
 
   /// Tells one peer that this node leaves it; call next_transmit() until it is empty afterwards.

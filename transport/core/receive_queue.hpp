@@ -32,7 +32,7 @@ class ReceiveQueue {
 
   struct Delivered {
     Buffer body;
-    std::uint8_t priority = 0;
+    Priority priority = 0;
   };
   bool has_next() const { return !ahead_.empty() && ahead_[0].is_whole; }
   /// The next message in order, if it is whole.
@@ -47,7 +47,7 @@ class ReceiveQueue {
     Buffer body;
     std::uint32_t total = 0;
     std::uint32_t have_bytes = 0;
-    std::uint8_t priority = 0;
+    Priority priority = 0;
     bool is_begun = false;
     bool is_whole = false;
     IntervalSet<std::uint32_t> have;

@@ -3,7 +3,7 @@
 
 namespace qnet::core {
 
-void SendQueue::push(Buffer body, std::uint8_t priority) {
+void SendQueue::push(Buffer body, Priority priority) {
   Message& message = messages_.push_back({});
   message.size = static_cast<std::uint32_t>(body.size());
   held_bytes_ += message.size + kMessageOverheadBytes;

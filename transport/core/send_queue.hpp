@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "transport/base/buffer.hpp"
+#include "transport/base/priority.hpp"
 #include "transport/core/credit.hpp"
 #include "transport/core/interval_set.hpp"
 #include "transport/core/ring_queue.hpp"
@@ -26,19 +27,24 @@ class SendQueue {
   SendQueue() = default;
   explicit SendQueue(SendCredit credit) : credit_(credit) {}
 
-  void push(Buffer body, std::uint8_t priority);
+  void push(Buffer body, Priority priority);
 
   /// A piece that may go out now, `bytes` long at most; cut it as the packet needs. Valid until the queue changes.
   struct Piece {
     std::uint32_t message = 0;
     std::uint32_t offset = 0;
     std::uint32_t total = 0;
-    std::uint8_t priority = 0;
+    Priority priority = 0;
     bool is_first_time = false;
     ByteView bytes;
   };
   enum class Next { kNothing, kPiece, kNeedsSessionCredit };
   Next next_piece(const SendCredit& session, Piece& piece) const;
+  /// Of the message that is probably next; next_piece() knows better.
+  Priority next_priority() const {
+    if (messages_.empty()) return kPriorityNormal;
+    return messages_[again_count_ > 0 || unsent_ == messages_.size() ? 0 : unsent_].priority;
+  }
   /// The front `bytes` of `piece` are on their way. Charges credit when the message begins.
   void on_sent(const Piece& piece, std::size_t bytes, SendCredit& session);
   /// Returns true if that was the last unfinished message.
@@ -64,7 +70,7 @@ class SendQueue {
     std::uint32_t size = 0;
     std::uint32_t next_offset = 0;  // everything below was sent at least once
     std::uint32_t acked_bytes = 0;
-    std::uint8_t priority = 0;
+    Priority priority = 0;
     bool is_begun = false;
     bool is_done = false;
     IntervalSet<std::uint32_t> acked;

@@ -37,7 +37,7 @@ void Session::close_connection(ConnectionId id) {
   notice(*connection);
 }
 
-Status Session::send(ConnectionId id, bool is_own, std::uint8_t priority, Buffer body, Instant now) {
+Status Session::send(ConnectionId id, bool is_own, Priority priority, Buffer body, Instant now) {
   if (body.size() > wire::kMessageBytesMax) return fail(EMSGSIZE, "Session::send");
   Connection* connection = connections_.find(id.value, is_own);
   if (connection == nullptr || connection->is_closed) {
@@ -147,6 +147,7 @@ bool Session::on_path_time(Path& path, Instant now) {
 
 void Session::give_up(Path& path, Instant now) {
   path.sent.abandon_all(path.congestion, *this);
+  if (path.monitor.is_usable()) ++context_.statistics.paths_down;
   path.go_down(now, reason_of(context_.links[path.link.value].fault));
   report_change(context_, terms_.peer, path);
   lost_links_ &= ~(1u << path.link.value);
@@ -157,11 +158,13 @@ void Session::on_timeout(Path& path, Instant now) {
   path.monitor.on_timeout(now);
   report_change(context_, terms_.peer, path);
   ++path.timeouts;
+  ++context_.statistics.probe_timeouts;
   path.timeout_base = now;
   path.wants_probe = true;
   const bool has_other = is_any_usable([&path](const Path& other) { return &other != &path; });
   const bool is_hopeless = has_other && path.timeouts >= kTimeoutsToLeave;
-  path.sent.rescue_oldest(is_hopeless ? SentPackets::kPacketsMax : Path::kRescuePackets, *this);
+  context_.statistics.packets_rescued +=
+      path.sent.rescue_oldest(is_hopeless ? SentPackets::kPacketsMax : Path::kRescuePackets, *this);
   path.rescue_packets = Path::kRescuePackets;
   const PathSet others = permitted_paths(paths_, Policy{}, now);
   if (Path* other = choose_for_small(paths_, others, 0, nullptr)) other->rescue_packets = Path::kRescuePackets;
@@ -205,6 +208,7 @@ void Session::on_time(Instant now) {
       if (!connection.is_own || connection.policy != Policy{PolicyKind::kExclusive, link}) return;
       // Its caller is told that it failed: what has not been begun is not executed when the link is back.
       change_send(connection, [this](SendQueue& queue) { unsent_bytes_ -= queue.drop_unsent(); });
+      ++context_.statistics.connections_lost;
       context_.emit(ConnectionLost{terms_.peer, terms_.incarnation, connection.id});
     });
   }

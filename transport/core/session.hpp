@@ -53,7 +53,7 @@ class Session final : private FrameSink {
   const SessionTerms& terms() const { return terms_; }
   Result<ConnectionId> open_connection(const Policy& policy, Instant now);
   void close_connection(ConnectionId id);
-  Status send(ConnectionId id, bool is_own, std::uint8_t priority, Buffer body, Instant now);
+  Status send(ConnectionId id, bool is_own, Priority priority, Buffer body, Instant now);
 
   /// `arrival` our path that leads to where the packet came from. False if the packet is malformed or against the
   /// rules.
@@ -187,6 +187,7 @@ class Session final : private FrameSink {
   unsigned acks_pending_ = 0;                          // bit set of acknowledgers_
   std::array<Path*, kLanes> last_path_{};              // of small messages
   Lane last_lane_ = 0;
+  unsigned lanes_passed_over_ = 0;  // batches in a row for which others with something to send had to wait
   std::uint64_t unsent_bytes_ = 0;  // in all connections
   unsigned exclusive_links_ = 0;    // bit set: own exclusive connections have been opened
   unsigned lost_links_ = 0;         // bit set: their calls have failed

@@ -52,18 +52,22 @@ std::optional<Transmit> Session::send_signals(MutableBytes staging, Instant now)
   return std::nullopt;
 }
 
-/// What may be urgent first; else the lanes take turns.
+/// What may be urgent first, then by priority; else the lanes take turns, and so that none starves they do so every
+/// kPassedOverMax batches whatever their priority is.
 std::optional<Transmit> Session::send_lanes(MutableBytes staging, Instant now) {
   const Lanes waiting = waiting_lanes();
   const Lanes first = waiting & ~(scheduler_.ready() & ~scheduler_.urgent());
+  const bool is_by_turns = lanes_passed_over_ >= PriorityTurns::kPassedOverMax;
   for (Lanes left : {first, waiting & ~first}) {
     while (left != 0) {
-      const Lanes behind = left & ~((Lanes{2} << last_lane_) - 1);
-      const auto lane = static_cast<Lane>(std::countr_zero(behind != 0 ? behind : left));
+      const Lanes foremost = is_by_turns ? left : scheduler_.foremost(left);
+      const Lanes behind = foremost & ~((Lanes{2} << last_lane_) - 1);
+      const auto lane = static_cast<Lane>(std::countr_zero(behind != 0 ? behind : foremost));
       left &= ~(Lanes{1} << lane);
       std::optional<Transmit> batch = send_lane(lane, staging, now);
       if (!batch) continue;
       last_lane_ = lane;
+      lanes_passed_over_ = foremost == left ? 0 : lanes_passed_over_ + 1;
       return batch;
     }
   }

@@ -140,7 +140,7 @@ std::size_t put_frame(const DataFrame& frame, MutableBytes output) {
   store(output, 12, frame.offset);
   store(output, 16, frame.total);
   store(output, 20, static_cast<std::uint8_t>(frame.direction));
-  store(output, 21, frame.priority);
+  store(output, 21, static_cast<std::uint8_t>(frame.priority));
   store(output, 22, static_cast<std::uint8_t>(frame.policy));
   store(output, 23, frame.policy_path);
   if (!frame.piece.empty()) std::memcpy(output.data() + DataFrame::kHeadBytes, frame.piece.data(), frame.piece.size());
@@ -178,7 +178,7 @@ Result<DataFrame> decode_data(ByteView body) {
   frame.offset = load<std::uint32_t>(body, 8);
   frame.total = load<std::uint32_t>(body, 12);
   const auto direction = load<std::uint8_t>(body, 16);
-  frame.priority = load<std::uint8_t>(body, 17);
+  frame.priority = static_cast<Priority>(load<std::uint8_t>(body, 17));
   const auto policy = load<std::uint8_t>(body, 18);
   frame.policy_path = load<std::uint8_t>(body, 19);
   frame.piece = body.subspan(kHead);

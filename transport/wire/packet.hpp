@@ -26,6 +26,7 @@
 #include <span>
 
 #include "transport/base/bytes.hpp"
+#include "transport/base/priority.hpp"
 #include "transport/base/result.hpp"
 
 namespace qnet::wire {
@@ -127,7 +128,7 @@ struct DataFrame {
   std::uint32_t offset = 0;
   std::uint32_t total = 0;  // bytes of the whole message, at most kMessageBytesMax
   Direction direction = Direction::kRequest;
-  std::uint8_t priority = 0;
+  Priority priority = 0;
   /// In requests: how the replies are to travel. The link of kPreferred and kExclusive is that of the sender's path
   /// `policy_path`.
   PolicyKind policy = PolicyKind::kLoadBalance;

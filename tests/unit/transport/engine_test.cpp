@@ -251,7 +251,7 @@ TEST_F(EngineTest, WhatNobodyWaitsForSharesThePacketOfTheNextMessageOrGoesALittl
   join();
   const ConnectionId connection = *engine_->open_connection(peer_, "", "", now_);
   give_frames(wire::AckFrame{.largest = 1, .range_count = 1, .ranges = {{{0, 1}}}});
-  const auto say = [&](std::string_view text, std::uint8_t priority) {
+  const auto say = [&](std::string_view text, Priority priority) {
     ASSERT_TRUE(engine_->send(peer_, Incarnation{200}, connection, true, priority, Buffer(as_bytes(text)), now_));
   };
   static_cast<void>(take());
