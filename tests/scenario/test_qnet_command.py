@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`qnet nodes|links|ping` tell an operator how the nodes are, and why one does not answer; all of it as JSON, too."""
 import json
+import signal
 import time
 
+from conversation import Conversation
 from harness import wait_until
 
 
@@ -41,11 +43,40 @@ def test_ping_measures_the_way_through_both_agents(lab):
     assert all(0 < one < 5_000_000 for one in report["times_us"])
     shown = qnet(lab, "ping b~preferred:en0 -c 2")
     assert shown.status == 0
-    assert len(shown.stdout.splitlines()) == 3 and "median" in shown.stdout
+    assert len(shown.stdout.splitlines()) == 3
+    assert "2 sent, 2 answered, 0% loss; min" in shown.stdout and "average" in shown.stdout
+    assert len(qnet(lab, "ping b --count 1").stdout.splitlines()) == 2
+    assert report["min_us"] <= report["average_us"] <= report["max_us"] and report["loss"] == 0
     unknown = qnet(lab, "ping nosuch")
     assert (unknown.status, unknown.stdout, unknown.stderr) == (1, "", "qnet: nosuch: no such node\n")
     assert qnet(lab, "ping").status == 2
     assert qnet(lab, "ping b -c 0").status == 2
+
+
+def test_ping_goes_on_after_a_loss_and_succeeds_if_one_answer_came(make_lab):
+    lab = make_lab("a", "b")
+    ping = Conversation(lab.start("a", ["qnet", "ping", "b", "--count", "40"], plain=True))
+    assert ping.read_line().startswith("answer from b: 1, ")
+    lab.signal_agent("b", signal.SIGKILL)
+    line = next(line for line in iter(ping.read_line, "") if not line.startswith("answer"))
+    assert line.startswith("no answer from b: ") and line.endswith(", Host is down\n")
+    lab.agent("b", "restart")
+    next(line for line in iter(ping.read_line, "") if line.startswith("answer"))
+    ended = ping.wait()
+    assert ended.status == 0, "as ping(8)"
+    assert "40 sent" in ended.stdout and " 0% loss" not in ended.stdout
+
+
+def test_stats_count_what_the_transport_repeats_and_how_late_the_agent_was(make_lab):
+    lab = make_lab("a", "b", links=2)
+    before = lab.stats("a")["engine"]
+    lab.link("a-b:en1", "cut")
+    wait_until(lambda: lab.stats("a")["engine"]["paths_down"] == before["paths_down"] + 1, 10, "a path went down")
+    after = lab.stats("a")["engine"]
+    assert after["probe_timeouts"] > before["probe_timeouts"]
+    assert after["wakes"] > before["wakes"]
+    late = [after[f"wakes_late_{bound}ms"] for bound in (1, 5, 20, 100)]
+    assert late == sorted(late, reverse=True) and after["wakes"] >= late[0]
 
 
 def test_nodes_and_ping_say_why_a_peer_does_not_answer_and_since_when(make_lab):

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "tests/sim/sim_network.hpp"
 #include "transport/core/path.hpp"
@@ -38,8 +39,9 @@ class TwoNodesTest : public ::testing::Test, public Application {
   }
   PeerId to_b() const { return network_->peer_id(kA, kB); }
   void send(std::size_t bytes) { send_on(connection_, bytes); }
-  void send_on(ConnectionId connection, std::size_t bytes) {
-    ASSERT_TRUE(network_->engine(kA).send(to_b(), incarnation_, connection, true, 0, Buffer(bytes), network_->now()));
+  void send_on(ConnectionId connection, std::size_t bytes, Priority priority = kPriorityNormal) {
+    ASSERT_TRUE(
+        network_->engine(kA).send(to_b(), incarnation_, connection, true, priority, Buffer(bytes), network_->now()));
     network_->pump(kA);
   }
   /// Sends a call and waits for its answer.
@@ -79,15 +81,18 @@ class TwoNodesTest : public ::testing::Test, public Application {
     if (auto* message = std::get_if<core::MessageArrived>(&event)) {
       if (message->is_own) {
         ++replies_;
+        ++replies_on_[message->connection.value];
         longest_gap_ = std::max(longest_gap_, network_->now() - replied_at_);
         replied_at_ = network_->now();
         return;
       }
       bytes_received_ += message->body.size();
+      bytes_on_[message->connection.value] += message->body.size();
       ++requests_;
       if (!is_answering_ || message->body.size() > answered_bytes_max_) return;
-      static_cast<void>(network_->engine(node).send(message->peer, message->incarnation, message->connection, false, 0,
-                                                    Buffer(reply_bytes_), network_->now()));
+      static_cast<void>(network_->engine(node).send(message->peer, message->incarnation, message->connection, false,
+                                                    message->priority, Buffer(reply_bytes_to(message->body.size())),
+                                                    network_->now()));
     } else if (node == kA) {
       if (std::holds_alternative<core::ConnectionLost>(event)) lost_at_.push_back(network_->now());
       if (auto* down = std::get_if<core::PeerDown>(&event)) downs_.push_back(down->reason);
@@ -96,6 +101,7 @@ class TwoNodesTest : public ::testing::Test, public Application {
     }
   }
   void on_crash(std::size_t) override {}
+  virtual std::size_t reply_bytes_to(std::size_t) { return reply_bytes_; }
   void on_carried(std::size_t node, std::size_t, std::size_t link, ByteView datagram) override {
     const Result<wire::PacketHeader> header = wire::decode_header(datagram);
     if (!header || header->type != wire::PacketType::kData) return;
@@ -118,6 +124,8 @@ class TwoNodesTest : public ::testing::Test, public Application {
   std::vector<Instant> lost_at_;  // told that the connection's only link is down
   std::size_t requests_ = 0;
   std::uint64_t bytes_received_ = 0;
+  std::map<std::uint32_t, std::uint64_t> bytes_on_;  // the same by connection
+  std::map<std::uint32_t, std::size_t> replies_on_;
   Duration longest_gap_{};
   Instant replied_at_{};
   std::vector<core::DownReason> downs_;
