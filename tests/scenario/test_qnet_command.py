@@ -71,7 +71,7 @@ def test_stats_count_what_the_transport_repeats_and_how_late_the_agent_was(make_
     lab = make_lab("a", "b", links=2)
     before = lab.stats("a")["engine"]
     lab.link("a-b:en1", "cut")
-    wait_until(lambda: lab.stats("a")["engine"]["paths_down"] == before["paths_down"] + 1, 10, "a path went down")
+    wait_until(lambda: lab.stats("a")["engine"]["paths_down"] > before["paths_down"], 10, "a path went down")
     after = lab.stats("a")["engine"]
     assert after["probe_timeouts"] > before["probe_timeouts"]
     assert after["wakes"] > before["wakes"]
