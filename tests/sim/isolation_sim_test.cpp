@@ -59,6 +59,11 @@ class IsolationSimTest : public TwoNodesTest {
       send_on(connection, bytes, priority);
     }
   }
+  double sum_of(const std::vector<ConnectionId>& connections) {
+    std::uint64_t bytes = 0;
+    for (const ConnectionId connection : connections) bytes += bytes_on_[connection.value];
+    return static_cast<double>(bytes);
+  }
   std::vector<ConnectionId> new_connections(std::size_t count) {
     std::vector<ConnectionId> connections;
     for (std::size_t i = 0; i < count; ++i) connections.push_back(new_connection());
@@ -110,23 +115,25 @@ TEST_F(IsolationSimTest, TheMoreUrgentCallerWaitsLessOnAFullLink) {
 }
 
 TEST_F(IsolationSimTest, UrgentBulkGetsTheLargerPartAndTheOtherDoesNotStarve) {
-  build_link(100);
   answered_bytes_max_ = kBulkBytes;
-  const std::vector<ConnectionId> urgent = new_connections(4);
-  const std::vector<ConnectionId> patient = new_connections(4);
-  const auto carry = [&] {
-    keep_asking(urgent, kBulkBytes, 10);
-    keep_asking(patient, kBulkBytes, -10);
-    return false;
-  };
-  network_->run_until(carry, 10s);
-  double urgent_bytes = 0;
-  double patient_bytes = 0;
-  for (const ConnectionId connection : urgent) urgent_bytes += static_cast<double>(bytes_on_[connection.value]);
-  for (const ConnectionId connection : patient) patient_bytes += static_cast<double>(bytes_on_[connection.value]);
-  const double share = urgent_bytes / (urgent_bytes + patient_bytes);
-  EXPECT_GT(share, 0.75);
-  EXPECT_LT(share, 0.95) << "every ninth turn is the other's";
+  for (const std::size_t message_bytes : {kBulkBytes, std::size_t{20 << 10}}) {
+    asked_.clear();
+    replies_on_.clear();
+    bytes_on_.clear();
+    build_link(100);
+    const std::vector<ConnectionId> urgent = new_connections(8);
+    const std::vector<ConnectionId> patient = new_connections(8);
+    const auto carry = [&] {
+      keep_asking(urgent, message_bytes, 10);
+      keep_asking(patient, message_bytes, -10);
+      return false;
+    };
+    network_->run_until(carry, 10s);
+    const double urgent_bytes = sum_of(urgent);
+    const double share = urgent_bytes / (urgent_bytes + sum_of(patient));
+    EXPECT_GT(share, 0.75) << message_bytes;
+    EXPECT_LT(share, 0.95) << message_bytes << ": every ninth turn is the other's";
+  }
 }
 
 TEST_F(IsolationSimTest, PoliciesDoNotHideFromPriorities) {

@@ -43,6 +43,9 @@ void SendScheduler::append(Connection& connection, Turn turn, unsigned level) {
 
 void SendScheduler::remove(Connection& connection) {
   if (connection.turn == Turn::kNone) return;
+  // Whoever has sent has had a turn, were it a short one.
+  const bool is_parked = connection.turn == Turn::kNoSessionCredit;
+  if (!is_parked && connection.turn_bytes > 0) queue_of(connection).turns.on_served(connection.level);
   List& list = list_of(connection);
   (connection.previous == nullptr ? list.head : connection.previous->next) = connection.next;
   (connection.next == nullptr ? list.tail : connection.next->previous) = connection.previous;
@@ -101,7 +104,6 @@ void SendScheduler::on_sent(Connection& connection, std::size_t bytes) {
   connection.turn_bytes += bytes;
   if (connection.turn == Turn::kBulk && connection.turn_bytes < kTurnBytes) return;
   const Turn turn = connection.turn;
-  queue_of(connection).turns.on_served(connection.level);
   remove(connection);
   append(connection, turn, level_of(connection.send.next_priority()));
 }
