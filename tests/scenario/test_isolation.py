@@ -6,7 +6,8 @@ import pytest
 from conversation import converse
 from harness import wait_until
 
-#: Reads 2000 bytes of a remote file, none that an open brings along, again and again in some threads; says when it has begun.
+#: Reads 2000 bytes of a remote file, none that an open brings along, again and again in some threads; says when it
+#: has begun.
 CROWD = r"""
 import os, sys, threading
 def read():
