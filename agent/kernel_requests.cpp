@@ -252,13 +252,14 @@ void KernelFiles::on_flush(const Asked& asked) {
     forward(header, in.fh, Opcode::kReleaseLocks, wire::ReleaseLocksRequest{},
             [this, header](const NodeReply&) { answer(header.unique, 0); });
   };
-  const auto offset = file->position ? offset_in_kernel(file->position.get()) : std::nullopt;
+  const std::int64_t known = file->kernel_offset;
+  const std::int64_t offset = file->position ? offset_in_kernel(file->position.get()).value_or(known) : known;
   // The thread that has read or written may not have noted the new offset yet when another process closes.
   const bool may_lag = file->mover != 0 && file->mover != asked.header.pid;
   if (!may_lag) file->mover = 0;
-  if (!offset || *offset == file->kernel_offset || (may_lag && *offset == file->offset_before)) return release_locks();
-  file->kernel_offset = *offset;
-  forward(asked.header, in.fh, Opcode::kSeek, wire::SeekRequest{.offset = *offset, .whence = SEEK_SET},
+  if (offset == known || (may_lag && offset == file->offset_before)) return release_locks();
+  file->kernel_offset = offset;
+  forward(asked.header, in.fh, Opcode::kSeek, wire::SeekRequest{.offset = offset, .whence = SEEK_SET},
           [release_locks](const NodeReply&) { release_locks(); });
 }
 

@@ -4,6 +4,7 @@
 //
 //   engine_calls serve  --own ADDR,… --peer ADDR,…                              on node b, until killed
 //   engine_calls call   --own ADDR,… --peer ADDR,… [--size BYTES] [--count N] [--interval US] [--bulk BYTES]
+//                       [--seconds N: at most that long]
 //   engine_calls stream --own ADDR,… --peer ADDR,… [--size BYTES] [--seconds N] [--depth N] [--slice MS]
 //
 // The server answers a request with as many bytes as its first four say. call: one request after the other, the next
@@ -69,7 +70,7 @@ int serve(EngineNode& node) {
 struct CallSettings {
   std::string policy, link;
   std::size_t size_bytes = 64, bulk_bytes = 0;
-  std::int64_t count = 0, interval_us = 0;
+  std::int64_t count = 0, interval_us = 0, seconds_max = 0;
 };
 
 class Caller {
@@ -79,8 +80,9 @@ class Caller {
   int run() {
     node_.run([this](const core::MessageArrived& reply, Instant at) { on_reply(reply, at); },
               [this](Instant at) { return on_turn(at); });
-    std::printf("engine_calls size %zu gap %.0f bulk_bytes %llu link_losses %d", settings_.size_bytes, gap_us_,
-                static_cast<unsigned long long>(bulk_bytes_), node_.link_losses());
+    std::printf("engine_calls size %zu gap %.0f bulk_bytes %llu link_losses %llu", settings_.size_bytes, gap_us_,
+                static_cast<unsigned long long>(bulk_bytes_),
+                static_cast<unsigned long long>(node_.statistics().paths_down));
     print_times(times_us_);
     std::printf("\n");
     return 0;
@@ -100,7 +102,7 @@ class Caller {
     }
     replied_us_ = now;
     if (answered_ == kWarmUp) tell_started();
-    if (answered_ >= kWarmUp + settings_.count) node_.stop();
+    if (answered_ >= kWarmUp + settings_.count || at >= ends_) node_.stop();
   }
 
   std::optional<Instant> on_turn(Instant at) {
@@ -117,6 +119,7 @@ class Caller {
 
   void begin(Instant at) {
     calls_ = node_.connect(settings_.policy, settings_.link, at);
+    ends_ = at + std::chrono::seconds(settings_.seconds_max);
     times_us_.reserve(static_cast<std::size_t>(settings_.count));
     if (settings_.bulk_bytes == 0) return;
     bulk_ = node_.connect("", "", at);
@@ -129,7 +132,7 @@ class Caller {
   const CallSettings settings_;
   ConnectionId calls_, bulk_;
   bool is_waiting_ = false;
-  Instant next_at_{};
+  Instant next_at_{}, ends_{};
   double sent_us_ = 0, replied_us_ = 0, gap_us_ = 0;
   std::int64_t answered_ = 0;
   std::uint64_t bulk_bytes_ = 0;
@@ -153,10 +156,12 @@ class Stream {
       std::printf("slice %.0f %llu\n", to_us(slice.end), static_cast<unsigned long long>(slice.bytes));
     }
     const double seconds = std::chrono::duration<double>(ended_ - began_).count();
-    std::printf("engine_stream size %zu depth %zu mbit_per_s %.2f gbit_per_s %.3f retransmitted %llu link_losses %d\n",
-                settings_.size_bytes, settings_.depth, static_cast<double>(bytes_) * 8e-6 / seconds,
-                static_cast<double>(bytes_) * 8e-9 / seconds,
-                static_cast<unsigned long long>(node_.statistics().frames_retransmitted), node_.link_losses());
+    std::printf(
+        "engine_stream size %zu depth %zu mbit_per_s %.2f gbit_per_s %.3f retransmitted %llu link_losses %llu\n",
+        settings_.size_bytes, settings_.depth, static_cast<double>(bytes_) * 8e-6 / seconds,
+        static_cast<double>(bytes_) * 8e-9 / seconds,
+        static_cast<unsigned long long>(node_.statistics().frames_retransmitted),
+        static_cast<unsigned long long>(node_.statistics().paths_down));
     return 0;
   }
 
@@ -231,7 +236,8 @@ int run(int count, char** words) {
                              .size_bytes = size_bytes,
                              .bulk_bytes = static_cast<std::size_t>(options.number("bulk", 0, 0, kSizeMax)),
                              .count = options.number("count", 20000, 1, 100000000),
-                             .interval_us = options.number("interval", 0, 0, 1000000)};
+                             .interval_us = options.number("interval", 0, 0, 1000000),
+                             .seconds_max = options.number("seconds", 3600, 1, 3600)};
     options.finish();
     EngineNode node(settings);
     return Caller(node, calls).run();

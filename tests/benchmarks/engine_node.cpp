@@ -91,21 +91,9 @@ std::optional<Instant> EngineNode::settle() {
     next_turn = on_turn_(at);
     has_more |= pump_.flush(at);
   }
-  watch_links(at);
   if (has_more) return at;
   const std::optional<Instant> due = engine_.deadline();
   return due && next_turn ? std::min(*due, *next_turn) : due ? due : next_turn;
-}
-
-void EngineNode::watch_links(Instant at) {
-  if (at - watched_at_ < kWatchInterval) return;
-  watched_at_ = at;
-  const std::vector<core::PathView> paths = engine_.paths_of(peer_);
-  were_up_.resize(paths.size());
-  for (std::size_t i = 0; i < paths.size(); ++i) {
-    if (were_up_[i] && !paths[i].is_up) ++link_losses_;
-    were_up_[i] = paths[i].is_up;
-  }
 }
 
 }  // namespace qnet::bench

@@ -41,15 +41,10 @@ class EngineNode {
   void send(ConnectionId connection, Buffer body, Instant at);
   void answer(const core::MessageArrived& request, Buffer body, Instant at);
 
-  /// How often a link went from up to down, seen at least every kWatchInterval: less than it stays down.
-  int link_losses() const { return link_losses_; }
   const core::EngineStatistics& statistics() const { return engine_.statistics(); }
 
  private:
-  static constexpr Duration kWatchInterval = std::chrono::milliseconds(20);
-
   std::optional<Instant> settle();
-  void watch_links(Instant at);
 
   boost::asio::io_context io_;
   agent::Reactor reactor_;
@@ -58,9 +53,6 @@ class EngineNode {
   PeerId peer_;
   std::function<void(core::MessageArrived, Instant)> on_message_;
   std::function<std::optional<Instant>(Instant)> on_turn_;
-  std::vector<bool> were_up_;
-  Instant watched_at_{};
-  int link_losses_ = 0;
 };
 
 }  // namespace qnet::bench

@@ -232,9 +232,9 @@ def steady(bench):
     """Nothing is wrong with two links, but nobody gets a CPU."""
     bed = bench.bed
     seconds = int(bench.pick(STEADY_S, SMOKE_STEADY_S))
-    burner = "for i in $(seq {}); do timeout {} sh -c 'while :; do :; done' & done".format(os.cpu_count(), seconds + 2)
+    burner = "for i in $(seq {}); do timeout {} sh -c 'while :; do :; done' & done".format(os.cpu_count(), seconds + 10)
     bed.shell_in("a", f"{burner} </dev/null >/dev/null 2>&1")
-    words = bench.engine("call", (0, 1), interval=1000, count=1000 * seconds // 4)
+    words = bench.engine("call", (0, 1), interval=1000, count=1000 * seconds, seconds=seconds)
     output = run_with(bench, words, [])
     losses = figures.Samples("link-downs", [number("link_losses", output)], "")
     gap = figures.Samples("longest gap", [number("gap", output) / 1000], "ms")

@@ -19,4 +19,4 @@ def test_no_link_is_lost_while_both_cpus_are_saturated(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     figures = {figure["what"]: figure for figure in json.loads(done.stdout)["figures"]}
     assert figures["links lost, CPUs saturated"]["value"] == 0
-    assert figures["2 x 100 Mbit/s"]["value"] > 0.5, "two links carry no more than one"
+    assert figures["2 x 100 Mbit/s"]["value"] > 0.8, "two links carry hardly more than one"

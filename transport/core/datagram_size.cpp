@@ -28,7 +28,14 @@ void DatagramSize::on_news(const SizeNews& news, std::uint64_t next_number, Inst
 }
 
 void DatagramSize::on_refused(Instant now) {
-  if (bytes_ > base()) fall(now);
+  if (is_trial_out_) {
+    is_trial_out_ = false;
+    tries_ = 0;
+    too_long_bytes_ = trial_bytes_;
+    try_next(now);
+  } else if (bytes_ > base()) {
+    fall(now);
+  }
 }
 
 void DatagramSize::on_abandoned(Instant now) {

@@ -43,7 +43,7 @@ class DatagramSize {
   void limit(std::size_t ceiling_bytes, bool may_search);
   /// `next_number` of the packet that will be sent next.
   void on_news(const SizeNews& news, std::uint64_t next_number, Instant now);
-  /// The kernel has refused a datagram as too long for the way.
+  /// The kernel, or a router (ICMP), has refused a datagram as too long for the way: the trial, if one is out.
   void on_refused(Instant now);
 
   /// How large the next trial is.

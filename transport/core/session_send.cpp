@@ -63,11 +63,12 @@ std::optional<Transmit> Session::send_lanes(MutableBytes staging, Instant now) {
       const Lanes foremost = is_by_turns ? left : scheduler_.foremost(left);
       const Lanes behind = foremost & ~((Lanes{2} << last_lane_) - 1);
       const auto lane = static_cast<Lane>(std::countr_zero(behind != 0 ? behind : foremost));
+      const bool passes_others_over = foremost != left;
       left &= ~(Lanes{1} << lane);
       std::optional<Transmit> batch = send_lane(lane, staging, now);
       if (!batch) continue;
       last_lane_ = lane;
-      lanes_passed_over_ = foremost == left ? 0 : lanes_passed_over_ + 1;
+      lanes_passed_over_ = passes_others_over ? lanes_passed_over_ + 1 : 0;
       return batch;
     }
   }

@@ -393,6 +393,23 @@ TEST(DatagramSizeTest, ASizeThatIsConfiguredStays) {
   EXPECT_FALSE(size.trial_at().has_value());
 }
 
+TEST(DatagramSizeTest, TheSearchEndsWhereARouterRefusesWhatIsTooLong) {
+  for (const std::size_t passes : {1200u, 1208u, 1372u, 1440u}) {
+    DatagramSize size;
+    size.limit(1472, true);
+    size.on_refused(kStart);
+    for (int trials = 0; size.trial_at() == kStart; ++trials) {
+      ASSERT_LT(trials, 20) << passes;
+      const std::size_t bytes = size.trial_bytes();
+      size.on_trial_sent();
+      if (bytes > passes) size.on_refused(kStart);
+      else size.on_news({.acked_bytes = bytes}, 2, kStart);
+    }
+    EXPECT_LE(size.bytes(), passes);
+    EXPECT_GE(size.bytes() + DatagramSize::kStep, passes);
+  }
+}
+
 TEST(DatagramSizeTest, NumbersBeginAnewWithASession) {
   DatagramSize size;
   size.limit(1472, true);
