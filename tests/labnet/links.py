@@ -122,8 +122,11 @@ def change(lab, spec, verb, value):
     fault = fault_of(lab, first, second, link)
     if verb == "cut":
         fault["cut"] = True
+    elif verb == "cut-one-way":
+        fault["cut-from"] = list(lab["nodes"]).index(first) + 1
     elif verb == "heal":
         fault.pop("cut", None)
+        fault.pop("cut-from", None)
     elif verb == "rate":
         fault["rate"] = parse_rate(value)
     elif verb == "loss":
@@ -137,7 +140,7 @@ def change(lab, spec, verb, value):
     elif verb == "clear":
         for name in (first, second):
             set_carrier(lab, name, link, "up")
-    if verb in ("cut", "heal", "loss", "mtu-hole", "rate", "clear"):
+    if verb in ("cut", "cut-one-way", "heal", "loss", "mtu-hole", "rate", "clear"):
         for name in (first, second):
             apply_filters(lab, name)
     if verb in ("rate", "clear"):
@@ -165,7 +168,7 @@ def apply_filters(lab, name):
         come_in, go_out = [], []
         for other, fault in faults_between(lab, name, link):
             peer = hardware_address(number, other)
-            if fault.get("cut"):
+            if fault.get("cut") or fault.get("cut-from") == other:
                 come_in.append(f"ether saddr {peer} drop")
             if fault.get("mtu-hole"):
                 come_in.append(f"ether saddr {peer} meta length > {fault['mtu-hole']} drop")

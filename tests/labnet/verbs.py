@@ -13,7 +13,7 @@ NODE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,30}")
 LINK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 NODES_MAX = 64
 LINKS_MAX = 16
-LINK_VERBS = ("down", "up", "cut", "heal", "rate", "loss", "mtu-hole", "clear")
+LINK_VERBS = ("down", "up", "cut", "cut-one-way", "heal", "rate", "loss", "mtu-hole", "clear")
 FILE_OPTIONS = ("--key", "--config")  # qnetd options whose file must be visible in the node
 
 
@@ -128,7 +128,7 @@ def down(folder, words):
 def link(folder, words):
     needs_value = len(words) > 1 and words[1] in ("rate", "loss", "mtu-hole")
     if len(words) < 2 or words[1] not in LINK_VERBS or len(words) != (3 if needs_value else 2):
-        raise state.LabError("usage: tests/lab link A-B:LINK down|up|cut|heal|rate 100mbit|loss 1%|mtu-hole 1300|clear "
+        raise state.LabError("usage: tests/lab link A-B:LINK down|up|cut|cut-one-way|heal|rate 100mbit|loss 1%|mtu-hole 1300|clear "
                              "[--state DIR]")
     with state.Lock(folder):
         lab = state.load_or_fail(folder)

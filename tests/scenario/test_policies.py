@@ -111,7 +111,7 @@ print(longest, flush=True)
 """
 
 
-@pytest.mark.parametrize("verb, repair", [("cut", "heal"), ("down", "up")])
+@pytest.mark.parametrize("verb, repair", [("cut", "heal"), ("cut-one-way", "heal"), ("down", "up")])
 def test_losing_either_link_is_a_short_gap_and_no_error(duo, verb, repair):
     for link in ("en0", "en1"):
         caller = converse(duo, "a", CALLER)
@@ -125,6 +125,53 @@ def test_losing_either_link_is_a_short_gap_and_no_error(duo, verb, repair):
         assert caller.wait().status == 0
         duo.link(f"a-b:{link}", repair)
         wait_until(lambda: is_every_path_up(duo), 5, "the link is used again")
+
+
+#: Drops everything on en0, both ways, ten times for $1 seconds, with as long between them.
+FLAPS = """
+set -e
+nft add table netdev flap
+for hook in ingress egress; do
+  nft "add chain netdev flap $hook { type filter hook $hook device \\"en0\\" priority 0; }"
+done
+for i in 1 2 3 4 5 6 7 8 9 10; do
+  nft "add rule netdev flap ingress drop; add rule netdev flap egress drop"
+  sleep $1
+  nft "flush chain netdev flap ingress; flush chain netdev flap egress"
+  sleep $1
+done
+nft delete table netdev flap
+"""
+
+
+@pytest.mark.parametrize("period", ["0.02", "0.05", "0.2"])
+def test_a_link_that_flaps_costs_no_call(duo, period):
+    caller = converse(duo, "a", CALLER)
+    assert caller.read_line() == "calling\n"
+    duo.exec("b", ["sh", "-c", FLAPS, "flaps", period], plain=True, check=True, timeout=30)
+    caller.write_line()
+    assert float(caller.read_line()) < GAP_S
+    assert caller.wait().status == 0
+    wait_until(lambda: is_every_path_up(duo), 15, "the link is used again, after a while")
+
+
+def test_a_link_whose_rate_collapses_is_left_for_the_other(duo):
+    for link in ("en0", "en1"):
+        duo.link(f"a-b:{link}", "rate", "100mbit")
+    caller = converse(duo, "a", CALLER)
+    assert caller.read_line() == "calling\n"
+    copying = duo.start("a", "while [ ! -e /tmp/enough ]; do cat /net/b/tmp/data; done >/dev/null")
+    for link in ("en0", "en1"):
+        duo.link(f"a-b:{link}", "rate", "1mbit")
+        began = time.monotonic()
+        duo.exec("a", "cmp /net/b/tmp/data /net/b~redundant/tmp/data", check=True)
+        assert time.monotonic() - began < 5, "one link would take 50 s for this"
+        duo.link(f"a-b:{link}", "rate", "100mbit")
+    duo.exec("a", "touch /tmp/enough", plain=True, check=True)
+    assert copying.wait(timeout=60).status == 0
+    caller.write_line()
+    assert float(caller.read_line()) < 1.0
+    assert caller.wait().status == 0
 
 
 def test_an_address_that_is_removed_and_comes_back_costs_no_call(duo):
