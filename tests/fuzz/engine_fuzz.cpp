@@ -140,8 +140,8 @@ class EngineFuzz : test::HandWrittenPeer {
     if (unanswered_.empty()) return;
     const MessageArrived& request = unanswered_.front();
     const std::size_t bytes = choices.byte() % 4 == 0 ? kReplyBytesMax : choices.byte();
-    static_cast<void>(
-        engine_->send(peer_, request.incarnation, request.connection, false, choices.byte(), Buffer(bytes), now_));
+    static_cast<void>(engine_->send(peer_, request.incarnation, request.connection, false,
+                                    static_cast<Priority>(choices.byte()), Buffer(bytes), now_));
     unanswered_.pop_front();
   }
 

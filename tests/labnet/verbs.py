@@ -128,7 +128,8 @@ def down(folder, words):
 def link(folder, words):
     needs_value = len(words) > 1 and words[1] in ("rate", "loss", "mtu-hole")
     if len(words) < 2 or words[1] not in LINK_VERBS or len(words) != (3 if needs_value else 2):
-        raise state.LabError("usage: tests/lab link A-B:LINK down|up|cut|cut-one-way|heal|rate 100mbit|loss 1%|mtu-hole 1300|clear "
+        raise state.LabError("usage: tests/lab link A-B:LINK "
+                             "down|up|cut|cut-one-way|heal|rate 100mbit|loss 1%|mtu-hole 1300|clear "
                              "[--state DIR]")
     with state.Lock(folder):
         lab = state.load_or_fail(folder)
