@@ -5,13 +5,15 @@
 //   engine_calls serve  --own ADDR,… --peer ADDR,…                              on node b, until killed
 //   engine_calls call   --own ADDR,… --peer ADDR,… [--size BYTES] [--count N] [--interval US] [--bulk BYTES]
 //                       [--seconds N: at most that long]
+//   engine_calls pend   --own ADDR,… --peer ADDR,…                              a call that is never answered
 //   engine_calls stream --own ADDR,… --peer ADDR,… [--size BYTES] [--seconds N] [--depth N] [--slice MS]
 //
 // The server answers a request with as many bytes as its first four say. call: one request after the other, the next
 // no earlier than `interval` after the last; `gap` is the longest time between two replies; with --bulk, requests of
 // that size keep the links busy meanwhile. stream: `depth` requests of `size` on the way at any time; its figure counts
 // bytes that were answered; with --slice it tells them for each slice of time, with the moment (CLOCK_MONOTONIC, µs) in
-// front. Both print "started" when the peer is up. --busy-wait US as qnetd has it, --policy and --link of the calls.
+// front. pend: tells the moment at which its call has failed, because the peer is lost. All print "started" when the
+// peer is up. --busy-wait US as qnetd has it, --policy and --link of the calls.
 #include <cstring>
 #include <deque>
 #include <sstream>
@@ -26,6 +28,8 @@ constexpr std::int64_t kSizeMax = 1 << 20;
 constexpr std::size_t kSizeMin = sizeof(std::uint32_t);
 constexpr std::size_t kBulkDepth = 4;
 constexpr std::size_t kReceiptBytes = 8;
+constexpr std::size_t kNeverAnswered = std::size_t{1} << 31;  // such a reply is too long
+constexpr Duration kPendMax = std::chrono::seconds(20);
 constexpr int kWarmUp = 200;
 
 std::vector<std::string> split(const std::string& text) {
@@ -139,6 +143,24 @@ class Caller {
   std::vector<double> times_us_;
 };
 
+int pend(EngineNode& node) {
+  ConnectionId connection;
+  const Instant until = agent::now() + kPendMax;
+  const auto on_turn = [&](Instant at) -> std::optional<Instant> {
+    if (connection.is_none() && node.is_up()) {
+      connection = node.connect("", "", at);
+      node.send(connection, make_request(kSizeMin, kNeverAnswered), at);
+      tell_started();
+    }
+    if (node.lost_at()) node.stop();
+    if (at >= until) give_up("engine_calls: the pending call did not fail");
+    return until;
+  };
+  node.run([](const core::MessageArrived&, Instant) {}, on_turn);
+  std::printf("engine_pend failed_at %.0f\n", to_us(*node.lost_at()));
+  return 0;
+}
+
 struct StreamSettings {
   std::string policy, link;
   std::size_t size_bytes = 0, depth = 0;
@@ -217,8 +239,8 @@ class Stream {
 
 int run(int count, char** words) {
   const std::string role = count > 1 ? words[1] : "";
-  if (role != "serve" && role != "call" && role != "stream") {
-    give_up("usage: engine_calls serve|call|stream …, see the head of engine_calls.cpp");
+  if (role != "serve" && role != "call" && role != "stream" && role != "pend") {
+    give_up("usage: engine_calls serve|call|pend|stream …, see the head of engine_calls.cpp");
   }
   Options options(count, words, 2);
   EngineNode::Settings settings;
@@ -255,7 +277,7 @@ int run(int count, char** words) {
   }
   options.finish();
   EngineNode node(settings);
-  return serve(node);
+  return role == "pend" ? pend(node) : serve(node);
 }
 
 }  // namespace

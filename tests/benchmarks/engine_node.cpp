@@ -87,6 +87,9 @@ std::optional<Instant> EngineNode::settle() {
     while (std::optional<core::Event> event = engine_.next_event()) {
       has_more = true;
       if (auto* message = std::get_if<core::MessageArrived>(&*event)) on_message_(std::move(*message), at);
+      const bool is_lost =
+          std::holds_alternative<core::PeerDown>(*event) || std::holds_alternative<core::PeerGone>(*event);
+      if (is_lost && !lost_at_) lost_at_ = agent::now();
     }
     next_turn = on_turn_(at);
     has_more |= pump_.flush(at);

@@ -35,6 +35,8 @@ class EngineNode {
   void stop();
 
   bool is_up() const { return engine_.is_up(peer_); }
+  /// When the peer was lost, or found to be another life; nothing if it never was.
+  std::optional<Instant> lost_at() const { return lost_at_; }
   /// Ends the program if it cannot be.
   ConnectionId connect(const std::string& policy, const std::string& link, Instant at);
   /// A request, or the answer to what came in `request`. A session that has ended takes nothing: not an error here.
@@ -51,6 +53,7 @@ class EngineNode {
   core::Engine engine_;
   agent::LinkPump pump_;
   PeerId peer_;
+  std::optional<Instant> lost_at_;
   std::function<void(core::MessageArrived, Instant)> on_message_;
   std::function<std::optional<Instant>(Instant)> on_turn_;
 };

@@ -8,7 +8,7 @@ from benchmarks import figures, network
 from benchmarks.testbed import BenchError, PYTHON, Testbed
 
 LINKS = 4
-ENGINE_PORT, IPERF_PORT, MPTCP_PORT = 7010, 7011, 7012
+ENGINE_PORT, IPERF_PORT, MPTCP_PORT, ECHO_PORT = 7010, 7011, 7012, 7013
 TCP_STREAM = os.path.join(os.path.dirname(os.path.realpath(__file__)), "tcp_stream.py")
 MBIT_OF_IPERF = ("import json, sys; "
                  "print(\"mbit_per_s\", json.load(sys.stdin)[\"end\"][\"sum_received\"][\"bits_per_second\"] / 1e6)")
@@ -21,6 +21,10 @@ def addresses(node, links):
     return [f"10.71.{link}.{'ab'.index(node) + 1}" for link in links]
 
 
+def engine_port(links):
+    return ENGINE_PORT + 10 * len(links)
+
+
 class Bench:
     """The servers on b, one per set of links, and the words that measure them from a."""
 
@@ -31,6 +35,7 @@ class Bench:
         bed.need_lab()
         bed.start_in("b", ["iperf3", "-s", "-p", str(IPERF_PORT)], tcp_port=IPERF_PORT)
         bed.start_in("b", [PYTHON, "-B", TCP_STREAM, "serve", str(MPTCP_PORT)], tcp_port=MPTCP_PORT)
+        bed.start_in("b", [PYTHON, "-B", TCP_STREAM, "echo", str(ECHO_PORT)], tcp_port=ECHO_PORT)
         for node in "ab":
             bed.shell_in(node, "ip mptcp limits set subflow 8 add_addr_accepted 8")
 
@@ -39,7 +44,7 @@ class Bench:
 
     def engine(self, role, links=(0,), **options):
         """Each set of links has ports of its own, so that a server for another one does not hear us."""
-        port = ENGINE_PORT + 10 * len(links)
+        port = engine_port(links)
         own, peer = ([f"{address}:{port}" for address in addresses(node, links)] for node in "ab")
         if not self.bed.is_listening("b", port, None, None):
             self.bed.start_in("b", [self.program, "serve", "--own", ",".join(peer), "--peer", ",".join(own)],
@@ -58,11 +63,14 @@ class Bench:
         return {"label": label, "value": "mbit_per_s", "words": ["sh", "-c", command]}
 
     def mptcp(self, links):
-        """b announces its addresses on the other links, a opens a subflow to each."""
-        self.bed.shell_in("b", "; ".join(["ip mptcp endpoint flush"] + [
-            f"ip mptcp endpoint add {address} signal" for address in addresses("b", links[1:])]))
+        self.announce(links)
         return {"label": "MPTCP", "value": "mbit_per_s", "words": [
             PYTHON, "-B", TCP_STREAM, "send", addresses("b", [0])[0], str(MPTCP_PORT), self.pick(3, 1)]}
+
+    def announce(self, links):
+        """b tells its addresses on the other links, a's MPTCP opens a subflow to each."""
+        self.bed.shell_in("b", "; ".join(["ip mptcp endpoint flush"] + [
+            f"ip mptcp endpoint add {address} signal" for address in addresses("b", links[1:])]))
 
     def shape(self, *rates):
         """Limits the first links; the others are free."""
@@ -117,9 +125,11 @@ def several_links(bench):
         total = figures.Samples("the sum", [sum(values) for values in zip(*(one.values for one in alone))], "Mbit/s")
         yield share(what, got["qnet"], total, at_least=floor)
         yield share(what + ", MPTCP", got["MPTCP"], total)
+        yield figures.times_as_long("transport", what, "unpinned", got["qnet"], got["MPTCP"], at_least=1)
         if len(set(rates)) > 1:
             alone[0].label = "the best link"
             yield share(what + ", best link", got["qnet"], alone[0], at_least=0.98)
+            yield share(what + ", MPTCP, best link", got["MPTCP"], alone[0])
     bench.shape()
 
 
@@ -176,21 +186,25 @@ def lost_links(bench):
     """Each of the two links is lost in turn, so that it is once the one in use."""
     bed = bench.bed
     bed.pin("unpinned")
-    words = bench.engine("call", (0, 1), interval=1000, count=bench.pick(6000, 3000))
-    verbs = {"undisturbed": None, "silent cut": ("cut", "heal"), "carrier loss": ("down", "up")}
-    gaps = {what: [] for what in verbs}
+    words = bench.engine("call", (0, 1), interval=1000, count=6000, seconds=6)
+    bench.announce((0, 1))
+    mptcp = [PYTHON, "-B", TCP_STREAM, "call", addresses("b", [0])[0], str(ECHO_PORT), "6"]
+    runs = {"undisturbed": (words, None), "silent cut": (words, ("cut", "heal")),
+            "carrier loss": (words, ("down", "up")), "MPTCP": (mptcp, ("cut", "heal"))}
+    gaps = {what: [] for what in runs}
     for _ in range(bed.rounds):
-        for what, pair in verbs.items():
+        for what, (command, pair) in runs.items():
             steps = [] if pair is None else [
                 (at, lambda link=link, verb=verb: bed.link(link, verb))
                 for at, link, verb in ((0.5, "en0", pair[0]), (1.2, "en0", pair[1]),
                                        (2.7, "en1", pair[0]), (3.4, "en1", pair[1]))]
-            gaps[what].append(number("gap", run_with(bench, words, steps)) / 1000)
+            gaps[what].append(number("gap", run_with(bench, command, steps)) / 1000)
     samples = {what: figures.Samples(what, values, "ms") for what, values in gaps.items()}
     calm = samples["undisturbed"]
     cut, carrier = samples["silent cut"], samples["carrier loss"]
     yield figures.Figure("transport", "longest gap, silent cut", "unpinned", cut.median(), "ms", [cut, calm],
                          at_most=50)
+    yield figures.times_as_long("transport", "longest gap, silent cut", "unpinned", cut, samples["MPTCP"], at_most=1)
     yield figures.Figure("transport", "longest gap, carrier loss", "unpinned", carrier.median() - calm.median(),
                          "ms above undisturbed", [carrier, calm], at_most=5)
 
@@ -228,6 +242,28 @@ def seconds_until_back(slices, healed_us):
     raise BenchError("the recovered link did not come back")
 
 
+def restarted_peer(bench):
+    """A call is pending while b's engine is killed and started again: how long after that was begun does it fail?"""
+    bed = bench.bed
+    bed.pin("unpinned")
+    own, peer = ([f"{addresses(node, [0])[0]}:{engine_port([0])}"] for node in "ab")
+    clock = f"{PYTHON} -c 'import time; print(\"at\", time.monotonic() * 1e6)'"
+    start = f"{bench.program} serve --own {peer[0]} --peer {own[0]} </dev/null >/dev/null 2>&1 & echo $! >/run/engine.pid"
+    bed.shell_in("b", f"kill -9 $(pidof qnet_bench_engine) || true; {start}")
+    times = []
+    for _ in range(bed.rounds):
+        began = []
+
+        def restart(began=began):
+            began.append(number("at", bed.shell_in("b", f"kill -9 $(cat /run/engine.pid); {clock}; {start}")))
+
+        output = run_with(bench, bench.engine("pend"), [(0.3, restart)])
+        times.append((number("failed_at", output) - began[0]) / 1000)
+    failed = figures.Samples("qnet", times, "ms")
+    yield figures.Figure("transport", "pending call, peer restarts", "unpinned", failed.median(), "ms after its start",
+                         [failed], at_most=20)
+
+
 def steady(bench):
     """Nothing is wrong with two links, but nobody gets a CPU."""
     bed = bench.bed
@@ -242,7 +278,8 @@ def steady(bench):
                          [losses, gap], at_most=0)
 
 
-PARTS = (small_calls, one_link, several_links, lossy_link, calls_beside_bulk, lost_links, recovered_link, steady)
+PARTS = (small_calls, one_link, several_links, lossy_link, calls_beside_bulk, lost_links, recovered_link,
+         restarted_peer, steady)
 
 
 def run(bed):

@@ -4,6 +4,7 @@ benchmarks and a run of the tests leave nothing behind?"""
 import os
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -122,12 +123,19 @@ def test_a_run_of_the_tests_leaves_nothing(tmp_path, no_trace):
     assert done.stdout.splitlines()[-1].endswith(" passed, 0 failed")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_run_of_the_tests_that_is_ended_leaves_nothing(tmp_path, no_trace):
     need_root()
-    with subprocess.Popen(RUN_ONE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path, env=no_trace,
-                          stdin=subprocess.DEVNULL) as run:
-        wait_until(lambda: any("qnetd" in words for words in processes(tmp_path).values()), 120, "a lab is up")
+    with tempfile.TemporaryFile("w+") as said, subprocess.Popen(
+            RUN_ONE, stdout=said, stderr=said, cwd=tmp_path, env=no_trace, stdin=subprocess.DEVNULL) as run:
+
+        def output():
+            said.seek(0)
+            return f"a lab is up: {processes(tmp_path)}\n{said.read()}"
+
+        wait_until(lambda: run.poll() is not None or any("qnetd" in words for words in processes(tmp_path).values()),
+                   120, output)
+        assert run.poll() is None, output()
         run.send_signal(signal.SIGTERM)
         assert run.wait(timeout=60) == 143
