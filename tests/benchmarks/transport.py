@@ -248,7 +248,8 @@ def restarted_peer(bench):
     bed.pin("unpinned")
     own, peer = ([f"{addresses(node, [0])[0]}:{engine_port([0])}"] for node in "ab")
     clock = f"{PYTHON} -c 'import time; print(\"at\", time.monotonic() * 1e6)'"
-    start = f"{bench.program} serve --own {peer[0]} --peer {own[0]} </dev/null >/dev/null 2>&1 & echo $! >/run/engine.pid"
+    serve = f"{bench.program} serve --own {peer[0]} --peer {own[0]}"
+    start = f"{serve} </dev/null >/dev/null 2>&1 & echo $! >/run/engine.pid"
     bed.shell_in("b", f"kill -9 $(pidof qnet_bench_engine) || true; {start}")
     times = []
     for _ in range(bed.rounds):
